@@ -1,0 +1,382 @@
+"""Tag sentences and articles.
+
+>>> from conflict_nlp.predict import predict
+>>> predict("At least 30 rockets hit the base.").labels
+('attack_event',)
+
+The whole trip of the data stands here: text is split by `conflict_nlp.sentences`, classified in
+batches by an engine of `conflict_nlp.classifiers`, calibrated by `conflict_nlp.calibration`, and
+returned as the objects of `conflict_nlp.results`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conflict_nlp import classifiers, store
+from conflict_nlp.calibration import Calibration
+from conflict_nlp.classifiers import Classifier
+from conflict_nlp.labels import LABELS
+from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
+from conflict_nlp.sentences import split_sentences
+
+__all__ = [
+    "LABELS",
+    "Prediction",
+    "TaggedArticle",
+    "TaggedSentence",
+    "Tagger",
+    "predict",
+    "predict_iter",
+    "predict_proba",
+    "tag_article",
+]
+
+# Sentences sorted by length together: enough that batches are of like length, few enough that
+# a stream gives its first results at once and takes constant memory.
+_FIRST_WINDOW, _WINDOW = 64, 1024
+
+
+class Tagger:
+    """Tags sentences with the labels of one model.
+
+    Several threads may share a tagger. It can be pickled: the copy loads the model folder again.
+
+    Parameters
+    ----------
+    classifier
+        The engine: texts to logits.
+    calibration
+        Logits to scores and thresholds; its labels must be the classifier's.
+    source
+        Folder that the model came from, if any.
+    """
+
+    def __init__(
+        self, classifier: Classifier, calibration: Calibration, source: Path | None = None
+    ) -> None:
+        if classifier.labels != calibration.labels:
+            raise ValueError(
+                f"classifier has labels {classifier.labels}, calibration {calibration.labels}"
+            )
+        self._classifier = classifier
+        self._calibration = calibration
+        self._source = source
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_folder: str | os.PathLike[str] = "default", *, trust: bool = False
+    ) -> Tagger:
+        """Load a model.
+
+        Parameters
+        ----------
+        name_or_folder
+            A shipped name (``"default"``, ``"minilm"``, ``"baseline"``), or a model folder.
+        trust
+            Load ``model.joblib`` from a folder without manifest. Such a file can run any code:
+            say True only for a file of your own. Nothing else is affected.
+
+        Raises
+        ------
+        ModelError
+            If the model is missing or damaged; names the file and the mend.
+        ImportError
+            If the model needs a package that is not installed.
+        """
+        folder = store.find(name_or_folder)
+        loose = folder / "model.joblib"
+        if loose.is_file() and not (folder / "manifest.json").exists():
+            if not trust:
+                raise store.ModelError(
+                    f"{loose} has no manifest, and loading it could run any code: if the file is "
+                    "yours, pass trust=True"
+                )
+            from conflict_nlp.classifiers.baseline import BaselineClassifier
+
+            classifier: Classifier = BaselineClassifier.from_joblib(loose, LABELS)
+            return cls(classifier, Calibration.identity(LABELS))
+        checked = store.read(folder)
+        try:
+            calibration = Calibration.from_dict(checked.json("calibration.json"))
+            return cls(classifiers.load(checked), calibration, folder)
+        except (KeyError, TypeError, ValueError) as error:
+            raise store.ModelError(
+                f"{folder / 'calibration.json'} or manifest.json is malformed: {error!r}; "
+                "export the model again"
+            ) from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._source is None:
+            raise TypeError("a tagger that was not loaded from a model folder cannot be pickled")
+        return Tagger.from_pretrained, (str(self._source),)
+
+    def __repr__(self) -> str:
+        return f"Tagger({str(self._source) if self._source else self._classifier!r})"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the labels, in the order of the score columns."""
+        return self._classifier.labels
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Score from which each label is given, in 0..1."""
+        return dict(zip(self.labels, map(float, self._calibration.thresholds)))
+
+    @overload  # a string is an iterable of strings too, but the first signature wins
+    def predict(  # type: ignore[overload-overlap]
+        self,
+        sentences: str,
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        batch_size: int = 32,
+        show_progress: bool = False,
+    ) -> Prediction: ...
+
+    @overload
+    def predict(
+        self,
+        sentences: Iterable[str],
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        batch_size: int = 32,
+        show_progress: bool = False,
+    ) -> list[Prediction]: ...
+
+    def predict(
+        self,
+        sentences: str | Iterable[str],
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        batch_size: int = 32,
+        show_progress: bool = False,
+    ) -> Prediction | list[Prediction]:
+        """Tag one sentence, or each of several.
+
+        Parameters
+        ----------
+        sentences
+            A string, or an iterable of strings.
+        thresholds
+            Score in 0..1 from which a label is given, for labels whose own threshold is not to
+            hold, e.g. ``{"attribution_claim": 0.7}``.
+        batch_size
+            Sentences that the model reads at a time, 1 or more; changes speed, not results.
+        show_progress
+            Show a progress bar on standard error.
+
+        Returns
+        -------
+        Prediction or list of Prediction
+            One for a string; for an iterable one for each sentence, in order.
+
+        Raises
+        ------
+        TypeError
+            If a sentence is not a string; names its position.
+        ValueError
+            If a label is unknown, or a threshold or the batch size is out of range.
+        """
+        if isinstance(sentences, str):
+            results = self.predict_iter([sentences], thresholds=thresholds, batch_size=batch_size)
+            return next(results)
+        listed = list(_strings(sentences))
+        results = self.predict_iter(listed, thresholds=thresholds, batch_size=batch_size)
+        return list(_progress(results, len(listed)) if show_progress else results)
+
+    def predict_iter(
+        self,
+        sentences: Iterable[str],
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        batch_size: int = 32,
+    ) -> Iterator[Prediction]:
+        """Tag a stream: yield one `Prediction` a sentence, in order, in constant memory.
+
+        Parameters and errors are those of `predict`; a bad option raises at the call, a bad
+        sentence when its turn comes.
+        """
+        chosen = self._calibration.with_thresholds(thresholds)
+        return self._stream(_strings(sentences), chosen, _checked(batch_size))
+
+    def _stream(
+        self, sentences: Iterator[str], thresholds: NDArray[np.float32], batch_size: int
+    ) -> Iterator[Prediction]:
+        size = _FIRST_WINDOW
+        while window := list(islice(sentences, size)):
+            scores, truncated = self._scores(window, batch_size)
+            given = scores >= thresholds
+            uncertain = self._calibration.is_uncertain(scores)
+            for i, text in enumerate(window):
+                yield Prediction(
+                    text,
+                    self._named(given[i]),
+                    dict(zip(self.labels, scores[i].tolist())),
+                    truncated=bool(truncated[i]),
+                    uncertain_labels=self._named(uncertain[i]),
+                )
+            size = _WINDOW
+
+    def _scores(
+        self, texts: list[str], batch_size: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        # Boilerplate repeats: each distinct sentence is classified once.
+        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        logits, truncated = self._classifier.logits(list(distinct), batch_size)
+        rows = np.array([distinct[text] for text in texts], np.intp)
+        return self._calibration.scores(logits)[rows], truncated[rows]
+
+    def _named(self, row: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(label for label, is_set in zip(self.labels, row) if is_set)
+
+    def predict_proba(
+        self, sentences: str | Iterable[str], *, batch_size: int = 32
+    ) -> NDArray[np.float32]:
+        """Return calibrated probabilities.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 [n, labels], each in 0..1, columns in the order of `labels`; a single string
+            gives one row.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict`.
+        """
+        size = _checked(batch_size)
+        stream = _strings([sentences] if isinstance(sentences, str) else sentences)
+        parts = [np.empty((0, len(self.labels)), np.float32)]
+        while window := list(islice(stream, _WINDOW)):
+            parts.append(self._scores(window, size)[0])
+        return np.concatenate(parts)
+
+    def tag_article(
+        self,
+        text: str,
+        title: str | None = None,
+        *,
+        thresholds: Mapping[str, float] | None = None,
+    ) -> TaggedArticle:
+        """Split an article into sentences and tag each.
+
+        Parameters
+        ----------
+        text
+            The article; blank text gives no sentences.
+        title
+            Its title, if it is not part of `text`; tagged on its own as the result's `headline`.
+        thresholds
+            As in `predict`.
+
+        Returns
+        -------
+        TaggedArticle
+            Its sentences carry offsets: ``text[s.start:s.end] == s.text`` for each.
+
+        Raises
+        ------
+        TypeError
+            If `text` or `title` is not a string.
+        ValueError
+            As `predict`.
+        """
+        if title is not None and not isinstance(title, str):
+            raise TypeError(f"title must be a string, not {type(title).__name__}")
+        spans = split_sentences(text)
+        texts = [span.text for span in spans]
+        if title is not None:
+            texts.append(title)
+        predictions = self.predict(texts, thresholds=thresholds)
+        headline = predictions.pop() if title is not None else None
+        sentences = tuple(
+            TaggedSentence(
+                prediction.text,
+                prediction.labels,
+                prediction.scores,
+                truncated=prediction.truncated,
+                uncertain_labels=prediction.uncertain_labels,
+                start=span.start,
+                end=span.end,
+            )
+            for span, prediction in zip(spans, predictions)
+        )
+        return TaggedArticle(text, sentences, title, headline)
+
+
+def _strings(sentences: Iterable[str]) -> Iterator[str]:
+    if isinstance(sentences, (bytes, Mapping)) or not isinstance(sentences, Iterable):
+        raise TypeError(
+            f"sentences must be a string or an iterable of strings, not {type(sentences).__name__}"
+        )
+    return (_string(item, position) for position, item in enumerate(sentences))
+
+
+def _string(item: object, position: int) -> str:
+    if not isinstance(item, str):
+        raise TypeError(f"sentence {position} must be a string, not {type(item).__name__}")
+    return str(item)
+
+
+def _checked(batch_size: int) -> int:
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size must be a whole number of 1 or more, not {batch_size!r}")
+    return batch_size
+
+
+def _progress(results: Iterator[Prediction], total: int) -> Iterator[Prediction]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return iter(track(results, description="tagging", total=total, console=console))
+
+
+_default: Tagger | None = None
+_default_lock = threading.Lock()
+
+
+def _default_tagger() -> Tagger:
+    global _default
+    with _default_lock:
+        if _default is None:
+            _default = Tagger.from_pretrained("default")
+        return _default
+
+
+@overload
+def predict(sentences: str, **options: Any) -> Prediction: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def predict(sentences: Iterable[str], **options: Any) -> list[Prediction]: ...
+
+
+def predict(sentences: str | Iterable[str], **options: Any) -> Prediction | list[Prediction]:
+    """Tag with the default model, loaded at the first call; see `Tagger.predict`."""
+    return _default_tagger().predict(sentences, **options)
+
+
+def predict_iter(sentences: Iterable[str], **options: Any) -> Iterator[Prediction]:
+    """Tag a stream with the default model; see `Tagger.predict_iter`."""
+    return _default_tagger().predict_iter(sentences, **options)
+
+
+def predict_proba(sentences: str | Iterable[str], **options: Any) -> NDArray[np.float32]:
+    """Return the default model's probabilities, float32 [n, 4]; see `Tagger.predict_proba`."""
+    return _default_tagger().predict_proba(sentences, **options)
+
+
+def tag_article(text: str, title: str | None = None, **options: Any) -> TaggedArticle:
+    """Tag an article with the default model; see `Tagger.tag_article`."""
+    return _default_tagger().tag_article(text, title, **options)

@@ -1,0 +1,126 @@
+"""Text to sentences, with exact offsets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import sentencex
+
+_LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_TERMINAL = tuple(".!?…:;\"”'’)]")
+_LONGEST_WRAPPED_LINE = 100
+_CHUNK = 100_000
+# What a reader sees as empty: white space, byte order marks, zero-width and direction marks, NUL.
+_INVISIBLE = (
+    " \t\r\n\v\f\x00\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
+    + "".join(
+        map(chr, [*range(0x2000, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF])
+    )
+)
+
+
+class Sentence(NamedTuple):
+    """A sentence and where it stands: ``source[start:end] == text``."""
+
+    text: str
+    start: int
+    end: int
+
+
+def replace_surrogates(text: str) -> str:
+    """Put U+FFFD for lone surrogates, which have no UTF-8 form; the length stays the same."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def split_sentences(text: str) -> list[Sentence]:
+    """Split English text into sentences, paragraph by paragraph.
+
+    A line end closes a paragraph, so that headlines and bylines stand alone, unless the text is
+    hard-wrapped (no line over 100 characters, lines that break where the next word would not have
+    fitted). Within a paragraph, `sentencex` splits.
+
+    Parameters
+    ----------
+    text
+        Any string; also with control characters, lone surrogates or no letters at all.
+
+    Returns
+    -------
+    list of Sentence
+        In order, without overlap, no one empty or blank; ``text[s.start:s.end] == s.text`` for
+        each. What lies between them is white space and invisible characters.
+
+    Raises
+    ------
+    TypeError
+        If `text` is not a string.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a string, not {type(text).__name__}")
+    clean = replace_surrogates(text)
+    found = []
+    for start, end in _paragraphs(clean):
+        for first, last in _pieces(clean, start, end):
+            piece = clean[first:last]
+            first += len(piece) - len(piece.lstrip(_INVISIBLE))
+            last -= len(piece) - len(piece.rstrip(_INVISIBLE))
+            if first < last:
+                found.append(Sentence(text[first:last], first, last))
+    return found
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans that sentencex makes of one paragraph.
+
+    It reads at most `_CHUNK` characters at a time: where quotes do not close, its time grows
+    faster than the length.
+    """
+    while start < end:
+        stop = end
+        if end - start > _CHUNK:
+            space = text.rfind(" ", start + 1, start + _CHUNK)
+            stop = space + 1 if space > 0 else start + _CHUNK
+        # An inner line end is one space to the splitter, or it would cut wrapped lines.
+        paragraph = _LINE_END.sub(lambda found: " " * len(found[0]), text[start:stop])
+        spans = []
+        for boundary in sentencex.get_sentence_boundaries("en", paragraph):
+            spans.append((start + boundary["start_index"], start + boundary["end_index"]))
+        if stop < end and len(spans) > 1:
+            stop = spans.pop()[0]  # the last sentence may go on past the cut
+        yield from spans
+        start = stop
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    lines = []
+    start = 0
+    for line_end in _LINE_END.finditer(text):
+        lines.append((start, line_end.start()))
+        start = line_end.end()
+    lines.append((start, len(text)))
+    joins = _wrapped_lines([text[a:b] for a, b in lines])
+    opened = None
+    for (first, last), joined in zip(lines, joins):
+        opened = first if opened is None else opened
+        if not joined:
+            yield opened, last
+            opened = None
+
+
+def _wrapped_lines(lines: list[str]) -> list[bool]:
+    """Tell for each line whether its sentence goes on in the next line."""
+    width = max(map(len, lines))
+    joins = [False] * len(lines)
+    if len(lines) < 3 or width > _LONGEST_WRAPPED_LINE:
+        return joins
+    open_ended = 0
+    for i, (line, following) in enumerate(pairwise(lines)):
+        word = following.split(maxsplit=1)
+        if line.strip() and word:
+            joins[i] = len(line.rstrip()) + 1 + len(word[0]) > width * 0.95
+            open_ended += joins[i] and not line.rstrip().endswith(_TERMINAL)
+    return joins if open_ended >= 2 else [False] * len(lines)

@@ -1,0 +1,171 @@
+"""Model folders: names, checks and safe writing.
+
+A model folder holds ``manifest.json`` and the files that it lists, each with its sha256. Files
+are read once, checked, and used from memory, so that what was checked is what is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FORMAT_VERSION = 1
+DEFAULT_MODEL = "minilm"
+_LARGEST_FILE = 2**30
+_HERE = Path(__file__).resolve().parent
+
+
+class ModelError(OSError):
+    """A model folder that is missing, damaged or untrusted; names the file and the mend."""
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A checked model folder.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    manifest
+        Content of ``manifest.json``: ``format_version``, ``name``, ``engine``, ``labels``,
+        ``files`` (name to sha256), and what the engine needs.
+    files
+        Content of each listed file, by name.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    files: dict[str, bytes]
+
+    def json(self, name: str) -> Any:
+        """Return the parsed content of a listed JSON file."""
+        try:
+            return json.loads(self.file(name))
+        except ValueError as error:
+            raise ModelError(f"{self.path / name} is not valid JSON: {error}; {_MEND}") from None
+
+    def file(self, name: str) -> bytes:
+        """Return the content of a listed file; raises ModelError if the manifest lacks it."""
+        if name not in self.files:
+            raise ModelError(f"{self.path / 'manifest.json'} does not list {name}; {_MEND}")
+        return self.files[name]
+
+
+_MEND = "install the package again, or export the model again with training.export_onnx"
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the folders of the models that come with the package, by name."""
+    for root in (_HERE / "models", _HERE.parent / "models"):
+        found = {p.parent.name: p.parent for p in sorted(root.glob("*/manifest.json"))}
+        if found:
+            return found
+    return {}
+
+
+def find(name_or_folder: str | os.PathLike[str]) -> Path:
+    """Return the folder of a shipped model's name (``default`` is one), or the folder given.
+
+    Raises
+    ------
+    ModelError
+        If it is neither a shipped name nor a folder.
+    """
+    shipped = shipped_models()
+    name = DEFAULT_MODEL if name_or_folder == "default" else os.fspath(name_or_folder)
+    if name in shipped:
+        return shipped[name]
+    if Path(name).is_dir():
+        return Path(name)
+    raise ModelError(
+        f"no model {name!r}: give a folder that exists, or one of "
+        f"{', '.join(['default', *shipped])}"
+    )
+
+
+def read(folder: Path) -> ModelFolder:
+    """Read a model folder and check every listed file against its sha256.
+
+    Raises
+    ------
+    ModelError
+        If the manifest or a file is missing, damaged, of another format version, too large, or
+        lies outside the folder. Nothing is loaded in part.
+    """
+    manifest_path = folder / "manifest.json"
+    try:
+        manifest = json.loads(_read_inside(folder, "manifest.json"))
+    except ValueError as error:
+        raise ModelError(f"{manifest_path} is not valid JSON: {error}; {_MEND}") from None
+    if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
+        found = manifest.get("format_version") if isinstance(manifest, dict) else None
+        raise ModelError(
+            f"{manifest_path} has format version {found!r}, this library reads {FORMAT_VERSION}: "
+            "use the library version that made the model, or export it again"
+        )
+    listed, labels = manifest.get("files"), manifest.get("labels")
+    if not isinstance(listed, dict) or not _are_names(labels) or not labels:
+        raise ModelError(f"{manifest_path} lacks 'files' or 'labels'; {_MEND}")
+    files = {}
+    for name, digest in listed.items():
+        content = _read_inside(folder, name)
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ModelError(f"{folder / name} is damaged (its sha256 differs); {_MEND}")
+        files[name] = content
+    return ModelFolder(folder, manifest, files)
+
+
+def _are_names(labels: Any) -> bool:
+    return isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+
+
+def _read_inside(folder: Path, name: str) -> bytes:
+    path = folder / name
+    if Path(name).name != name or path.is_symlink():
+        raise ModelError(f"{path} points out of the model folder; it is not loaded")
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ModelError(f"{path} is larger than a model file may be; it is not loaded")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(f"{path} is missing; {_MEND}") from None
+    except PermissionError:
+        raise ModelError(f"{path} cannot be read; give this user the right to read it") from None
+
+
+def write(folder: Path, manifest: Mapping[str, Any], fill: Callable[[Path], object]) -> None:
+    """Write a model folder whole or not at all.
+
+    `fill` writes the model's files into a new folder beside `folder`; the manifest with their
+    hashes is added, and the new folder takes the place of the old one. A README.md, which people
+    edit, is not hashed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        fill(made)
+        files = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(made.iterdir())
+            if path.name not in ("README.md", "manifest.json")
+        }
+        content = {"format_version": FORMAT_VERSION, **manifest, "files": files}
+        (made / "manifest.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        made.chmod(0o755)
+        if folder.exists():
+            old = made.with_name(made.name + "-old")
+            folder.rename(old)
+            made.rename(folder)
+            shutil.rmtree(old)
+        else:
+            made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

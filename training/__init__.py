@@ -1,0 +1,1 @@
+"""Scripts that make, calibrate, export and measure the models in ``models/``."""

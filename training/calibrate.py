@@ -1,0 +1,94 @@
+"""Calibration, thresholds and the uncertain band, from the logits of development articles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from conflict_nlp.calibration import Calibration
+
+_MOST_WRONG = 0.25
+
+
+def fit(
+    logits: NDArray[np.float32], targets: NDArray[np.bool_], labels: Sequence[str]
+) -> Calibration:
+    """Fit scale, bias, threshold and uncertain band of each label.
+
+    Parameters
+    ----------
+    logits
+        float32 [n, labels], from sentences that the model was not trained on.
+    targets
+        bool [n, labels].
+    labels
+        Names of the columns.
+
+    Raises
+    ------
+    ValueError
+        If a label has no positive or no negative sentence.
+    """
+    scale, bias, thresholds, bands = [], [], [], []
+    for column, label in enumerate(labels):
+        true = targets[:, column]
+        if true.all() or not true.any():
+            raise ValueError(f"the development articles have only one value of {label!r}")
+        # Platt scaling: a logistic regression on the logit alone, all but unpenalized.
+        platt = LogisticRegression(C=1e4).fit(logits[:, [column]], true)
+        scale.append(platt.coef_[0, 0])
+        bias.append(platt.intercept_[0])
+        scores = platt.predict_proba(logits[:, [column]])[:, 1]
+        thresholds.append(best_threshold(scores, true))
+        bands.append(uncertain_band(scores, true, thresholds[-1]))
+    columns = (np.array(values, np.float32) for values in (scale, bias, thresholds, bands))
+    return Calibration(tuple(labels), *columns)
+
+
+def best_threshold(scores: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
+    """Return the threshold in 0.2..0.8 with the best F1, smoothed over its neighbours.
+
+    F1 as a function of the threshold is ragged on few sentences; the mean over a window of
+    +-0.05 keeps one lucky sentence from setting the threshold.
+    """
+    grid = np.round(np.arange(0.10, 0.91, 0.01), 2)
+    given = scores[None, :] >= grid[:, None]
+    f1 = 2 * (given & true).sum(1) / np.maximum(given.sum(1) + true.sum(), 1)
+    smooth = np.convolve(f1, np.ones(11) / 11, mode="same")
+    inside = slice(10, 71)
+    return float(grid[inside][np.argmax(smooth[inside])])
+
+
+def uncertain_band(
+    scores: NDArray[np.float64], true: NDArray[np.bool_], threshold: float
+) -> tuple[float, float]:
+    """Return lowest and highest score between which tags are wrong more than one time in four.
+
+    The share of true sentences at each score comes from isotonic regression. Below the threshold
+    the model is wrong where that share is over 1/4, from the threshold on where it is under 3/4.
+    """
+    grid = np.linspace(0, 1, 1001)
+    share = IsotonicRegression(out_of_bounds="clip").fit(scores, true).predict(grid)
+    wrong = np.where(grid < threshold, share, 1 - share)
+    inside = grid[wrong > _MOST_WRONG]
+    return (float(inside.min()), float(inside.max())) if inside.size else (1.0, 0.0)
+
+
+def expected_calibration_error(
+    scores: NDArray[np.floating], true: NDArray[np.bool_], bins: int = 10
+) -> float:
+    """Return the mean gap between score and share of true sentences over equally wide bins.
+
+    Guo et al., 2017: "On calibration of modern neural networks", with the score of the label
+    itself in place of the confidence.
+    """
+    which = np.minimum((scores * bins).astype(int), bins - 1)
+    gaps = [
+        abs(scores[which == b].mean() - true[which == b].mean()) * (which == b).mean()
+        for b in np.unique(which)
+    ]
+    return float(np.sum(gaps))

@@ -1,0 +1,188 @@
+"""Export a trained transformer to ONNX, quantise it, calibrate it, and write the model folder.
+
+    python -m training.export_onnx --checkpoint runs/minilm --output models/minilm
+
+Calibration and thresholds are set on the exported model's own logits for the development
+sentences that `training.train_transformer` left in the checkpoint folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.transformers.optimizer import optimize_model
+from sklearn.metrics import f1_score
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from conflict_nlp import store
+from conflict_nlp.calibration import Calibration
+from conflict_nlp.classifiers.onnx import OnnxClassifier
+from conflict_nlp.predict import Tagger
+from training.calibrate import expected_calibration_error, fit
+from training.data import read_sentences
+from training.options import parse
+
+log = logging.getLogger(__name__)
+
+
+def export(checkpoint: Path, path: Path) -> None:
+    """Write the fp32 ONNX graph of a checkpoint, its attention and normalisation layers fused."""
+    # Eager attention has the shape that the fusion of onnxruntime knows.
+    model = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint, attn_implementation="eager"
+    ).eval()
+    ids = torch.ones(2, 8, dtype=torch.long)
+    axes = {0: "batch", 1: "tokens"}
+    torch.onnx.export(
+        model,
+        (ids, ids),
+        str(path),
+        input_names=["input_ids", "attention_mask"],
+        output_names=["logits"],
+        dynamic_axes={"input_ids": axes, "attention_mask": axes, "logits": {0: "batch"}},
+        opset_version=17,
+        dynamo=False,  # the fusion below knows the graphs of this exporter
+    )
+    optimize_model(
+        str(path),
+        model_type="bert" if model.config.model_type == "bert" else "mpnet",
+        num_heads=model.config.num_attention_heads,
+        hidden_size=model.config.hidden_size,
+        opt_level=0,
+    ).save_model_to_file(str(path))
+
+
+def quantise(source: Path, target: Path) -> None:
+    """Write an int8 copy: weights by output channel, activations with ranges found at run time.
+
+    Weights keep 7 bits: processors without VNNI add pairs of products in 16 bits, which 8-bit
+    weights overflow (onnxruntime, "Quantize ONNX models", section on reduce_range).
+    """
+    quantize_dynamic(
+        source,
+        target,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        reduce_range=True,
+        extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
+    )
+
+
+def write_model(options: argparse.Namespace) -> None:
+    """Write the model folder that `options` describe."""
+    checkpoint: Path = options.checkpoint
+    record = json.loads((checkpoint / "training.json").read_text())
+    development = read_sentences([checkpoint / "development.jsonl"])
+    texts, targets = list(development["text"]), np.array(development["targets"]) >= 0.5
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    config = json.loads((checkpoint / "config.json").read_text())
+    labels = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
+    manifest = {
+        "name": options.output.name,
+        "engine": "onnx",
+        "labels": labels,
+        "max_length": record["options"]["max_length"],
+        "pad_token_id": tokenizer.pad_token_id,
+        "made_with": {"torch": torch.__version__, "onnx": onnx.__version__},
+    }
+
+    def fill(folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            exported = Path(scratch) / "model.onnx"
+            export(checkpoint, exported)
+            if options.fp32:
+                shutil.copy(exported, folder / "model.onnx")
+            else:
+                quantise(exported, folder / "model.onnx")
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+        tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        classifier = OnnxClassifier(store.ModelFolder(folder, manifest, files))
+        logits, _ = classifier.logits(texts, 32)
+        calibration = fit(logits, targets, labels)
+        (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
+        measured = _measure(calibration, logits, targets)
+        log.info("%s", json.dumps(measured, indent=1))
+        (folder / "README.md").write_text(_card(options, record, measured), encoding="utf-8")
+
+    store.write(options.output, manifest, fill)
+    print(Tagger.from_pretrained(options.output).predict("At least 30 rockets hit the base."))
+
+
+def _measure(
+    calibration: Calibration, logits: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]
+) -> dict[str, dict[str, float]]:
+    scores = calibration.scores(logits)
+    given = scores >= calibration.thresholds
+    return {
+        label: {
+            "F1": round(float(f1_score(targets[:, i], given[:, i])), 3),
+            "threshold": round(float(calibration.thresholds[i]), 2),
+            "calibration error": round(expected_calibration_error(scores[:, i], targets[:, i]), 3),
+        }
+        for i, label in enumerate(calibration.labels)
+    }
+
+
+def _card(
+    options: argparse.Namespace, record: dict[str, Any], measured: dict[str, dict[str, float]]
+) -> str:
+    recipe = "\n".join(
+        f"- {key}: {value}"
+        for key, value in record["options"].items()
+        if key not in ("config", "output", "resume", "save_steps") and value not in (None, [], 0)
+    )
+    rows = "\n".join(
+        f"| `{label}` | {row['F1']:.3f} | {row['threshold']:.2f} | {row['calibration error']:.3f} |"
+        for label, row in measured.items()
+    )
+    return f"""# {options.output.name}
+
+A transformer with one sigmoid output a label, fine-tuned by `python -m training.train_transformer`
+and exported to ONNX by `python -m training.export_onnx`{"" if options.fp32 else ", int8"}.
+
+## Recipe
+{recipe}
+- training sentences: {record["training_sentences"]}, development: {record["development_sentences"]}
+
+## Scores on the development articles
+Thresholds and calibration were set on these same articles, so these figures flatter; those on
+held-out articles stand in `docs/benchmark.md`.
+
+| label | F1 | threshold | calibration error |
+|---|---|---|---|
+{rows}
+
+## Data, limits, licence
+- Data: real news in English, labelled by a large language model with the project's guidelines;
+  see `docs/data.md`. Its text is not part of this repository.
+- Limits: English; news of about 1985 to 2020; sentences are judged on their own words. A tag is a
+  statistical guess about a sentence and never evidence that an event took place. Read a sentence
+  before you act on it, and most of all one that is marked uncertain.
+- Licence: Apache-2.0, as the base model's.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="Export a trained transformer to ONNX.")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the training run")
+    parser.add_argument("--output", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--fp32", action="store_true", help="do not quantise")
+    write_model(parse(parser, argv))
+
+
+if __name__ == "__main__":
+    main()
