@@ -1,0 +1,163 @@
+"""Labels kept apart from the text that they belong to, and the way back.
+
+    python -m training.annotations strip train.jsonl --out training/annotations/train.jsonl
+    python -m training.annotations join corpora/ more.csv.zip --out train.jsonl
+
+The text of the real articles may not be passed on, their labels may. `strip` writes one line a
+sentence, ``{"article", "index", "sha256", "labels"}``, without text. `join` reads copies of the
+public corpora named in ``docs/data.md`` (text, CSV, TSV, JSON, JSON lines, also in zip, tar and
+gzip archives), splits them with the library's own splitter, finds the labelled sentences by
+their hash, and writes the articles that the training scripts read. The hash is the sha256 of the
+sentence with each run of white space as one space.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import hashlib
+import io
+import json
+import sys
+import tarfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from conflict_nlp.labels import LABELS
+from conflict_nlp.sentences import split_sentences
+from training.data import read_sentences
+from training.progress import track
+
+FOLDER = Path(__file__).with_suffix("")
+
+
+def fingerprint(text: str) -> str:
+    """Return the sha256 of a sentence, white space normalised, as 64 hexadecimal digits."""
+    return hashlib.sha256(" ".join(text.split()).encode("utf-8", "replace")).hexdigest()
+
+
+def strip(paths: Sequence[Path], out: Path) -> int:
+    """Write the labels of labelled files without their text; return the number of sentences."""
+    with out.open("w", encoding="utf-8") as stream:
+        sentences = read_sentences(paths)
+        for row in sentences:
+            kept = [label for label, target in zip(LABELS, row["targets"]) if target >= 0.5]
+            line = {
+                "article": row["article"],
+                "index": row["index"],
+                "sha256": fingerprint(row["text"]),
+                "labels": kept,
+            }
+            stream.write(json.dumps(line) + "\n")
+    return len(sentences)
+
+
+def join(paths: Sequence[Path], annotations: Sequence[Path], out: Path) -> tuple[int, int]:
+    """Write the labelled articles whose sentences stand in `paths`.
+
+    Returns
+    -------
+    found, total
+        Number of labelled sentences found, and of those looked for.
+    """
+    wanted: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for path in annotations:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            wanted[row["sha256"]].append(row)
+    total = sum(map(len, wanted.values()))
+    articles: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    files = [file for path in paths for file in _files(path)]
+    for file in track(files, "reading"):
+        for text in _strings(file.name, file.read_bytes()):
+            candidates = {text, *(sentence.text for sentence in split_sentences(text))}
+            for candidate in candidates:
+                for row in wanted.get(fingerprint(candidate), ()):
+                    sentence = {"text": candidate, "labels": row["labels"]}
+                    articles[row["article"]][row["index"]] = sentence
+    with out.open("w", encoding="utf-8") as stream:
+        for article, rows in sorted(articles.items()):
+            ordered = [rows[index] for index in sorted(rows)]
+            stream.write(json.dumps({"id": article, "sentences": ordered}) + "\n")
+    return sum(map(len, articles.values())), total
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(child for child in path.rglob("*") if child.is_file())
+    if not path.is_file():
+        raise FileNotFoundError(f"no file or folder at {path}")
+    return [path]
+
+
+def _strings(name: str, content: bytes) -> Iterator[str]:
+    """Yield every text that a file holds: table cells, JSON strings, or the file itself."""
+    suffix = Path(name.lower()).suffix
+    if suffix == ".zip":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for member in archive.infolist():
+                if not member.is_dir():
+                    yield from _strings(member.filename, archive.read(member))
+    elif suffix in (".tar", ".tgz") or name.lower().endswith(".tar.gz"):
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            for entry in tar:
+                extracted = tar.extractfile(entry)
+                if extracted is not None:
+                    yield from _strings(entry.name, extracted.read())
+    elif suffix == ".gz":
+        yield from _strings(name[:-3], gzip.decompress(content))
+    else:
+        text = content.decode("utf-8", "replace")
+        if suffix in (".json", ".jsonl"):
+            for line in [text] if suffix == ".json" else text.splitlines():
+                yield from _leaves(json.loads(line)) if line.strip() else ()
+        elif suffix in (".csv", ".tsv"):
+            csv.field_size_limit(sys.maxsize)
+            lines = io.StringIO(text, newline="")
+            for row in csv.reader(lines, delimiter="," if suffix == ".csv" else "\t"):
+                yield from row
+        else:
+            yield text
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="Part labels from text, or bring them together.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (("strip", "labelled JSON lines"), ("join", "files or folders of text")):
+        command = commands.add_parser(name)
+        command.add_argument("paths", type=Path, nargs="+", help=what)
+        command.add_argument("--out", type=Path, required=True, help="file to write")
+        if name == "join":
+            command.add_argument(
+                "--annotations",
+                type=Path,
+                nargs="+",
+                default=[FOLDER / "train.jsonl", FOLDER / "more.jsonl"],
+                help="standoff files; default: those of the training articles",
+            )
+    options = parser.parse_args(argv)
+    try:
+        if options.command == "strip":
+            print(f"{strip(options.paths, options.out)} sentences")
+        else:
+            found, total = join(options.paths, options.annotations, options.out)
+            print(f"found {found} of {total} labelled sentences ({found / max(total, 1):.1%})")
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+if __name__ == "__main__":
+    main()
