@@ -2,13 +2,14 @@
 
     python -m training.annotations strip train.jsonl --out training/annotations/train.jsonl
     python -m training.annotations join corpora/ more.csv.zip --out train.jsonl
+    python -m training.annotations agree training/corpus/*.jsonl --second second.jsonl
 
 The text of the real articles may not be passed on, their labels may. `strip` writes one line a
 sentence, ``{"article", "index", "sha256", "labels"}``, without text. `join` reads copies of the
 public corpora named in ``docs/data.md`` (text, CSV, TSV, JSON, JSON lines, also in zip, tar and
 gzip archives), splits them with the library's own splitter, finds the labelled sentences by
 their hash, and writes the articles that the training scripts read. The hash is the sha256 of the
-sentence with each run of white space as one space.
+sentence with each run of white space as one space. `agree` compares two labellings.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from sklearn.metrics import cohen_kappa_score, f1_score
 
 from conflict_nlp.labels import LABELS
 from conflict_nlp.sentences import split_sentences
@@ -86,6 +90,34 @@ def join(paths: Sequence[Path], annotations: Sequence[Path], out: Path) -> tuple
     return sum(map(len, articles.values())), total
 
 
+def agree(first: Sequence[Path], second: Path) -> str:
+    """Return agreement with the standoff labels in `second` as a Markdown table.
+
+    Cohen, 1960: "A coefficient of agreement for nominal scales", for each label; F1 takes the
+    first labelling for the truth.
+    """
+    rows = map(json.loads, second.read_text(encoding="utf-8").splitlines())
+    other = {(row["article"], row["sha256"]): set(row["labels"]) for row in rows}
+    pairs = [
+        (np.array(row["targets"]) >= 0.5, [label in other[key] for label in LABELS])
+        for row in read_sentences(first)
+        if (key := (row["article"], fingerprint(row["text"]))) in other
+    ]
+    one, two = (np.array(side) for side in zip(*pairs))
+    lines = [
+        f"{len({article for article, _ in other})} articles, {len(pairs)} sentences, "
+        f"{int((one != two).any(1).sum())} with a difference",
+        "",
+        "| label | first | second | kappa | F1 |",
+        "|---|---|---|---|---|",
+    ]
+    for i, label in enumerate(LABELS):
+        a, b = one[:, i], two[:, i]
+        kappa, f1 = cohen_kappa_score(a, b), f1_score(a, b)
+        lines.append(f"| {label} | {a.sum()} | {b.sum()} | {kappa:.3f} | {f1:.3f} |")
+    return "\n".join(lines)
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(child for child in path.rglob("*") if child.is_file())
@@ -136,10 +168,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Part labels from text, or bring them together.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in (("strip", "labelled JSON lines"), ("join", "files or folders of text")):
+    for name, what in (
+        ("strip", "labelled JSON lines"),
+        ("join", "files or folders of text"),
+        ("agree", "labelled JSON lines"),
+    ):
         command = commands.add_parser(name)
         command.add_argument("paths", type=Path, nargs="+", help=what)
-        command.add_argument("--out", type=Path, required=True, help="file to write")
+        if name == "agree":
+            command.add_argument("--second", type=Path, required=True, help="standoff labels")
+        else:
+            command.add_argument("--out", type=Path, required=True, help="file to write")
         if name == "join":
             command.add_argument(
                 "--annotations",
@@ -152,6 +191,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         if options.command == "strip":
             print(f"{strip(options.paths, options.out)} sentences")
+        elif options.command == "agree":
+            print(agree(options.paths, options.second))
         else:
             found, total = join(options.paths, options.annotations, options.out)
             print(f"found {found} of {total} labelled sentences ({found / max(total, 1):.1%})")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
 from sklearn.metrics import f1_score
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -32,8 +32,11 @@ from conflict_nlp.predict import Tagger
 from training.calibrate import expected_calibration_error, fit
 from training.data import read_sentences
 from training.options import parse
+from training.quantise import quantise
 
 log = logging.getLogger(__name__)
+
+_RANGE_SENTENCES = 2000
 
 
 def export(checkpoint: Path, path: Path) -> None:
@@ -54,29 +57,16 @@ def export(checkpoint: Path, path: Path) -> None:
         opset_version=17,
         dynamo=False,  # the fusion below knows the graphs of this exporter
     )
+    fusion = FusionOptions("bert")
+    fusion.enable_embed_layer_norm = False  # leaves the embeddings where they can be quantised
     optimize_model(
         str(path),
-        model_type="bert" if model.config.model_type == "bert" else "mpnet",
+        model_type="bert",
         num_heads=model.config.num_attention_heads,
         hidden_size=model.config.hidden_size,
+        optimization_options=fusion,
         opt_level=0,
     ).save_model_to_file(str(path))
-
-
-def quantise(source: Path, target: Path) -> None:
-    """Write an int8 copy: weights by output channel, activations with ranges found at run time.
-
-    Weights keep 7 bits: processors without VNNI add pairs of products in 16 bits, which 8-bit
-    weights overflow (onnxruntime, "Quantize ONNX models", section on reduce_range).
-    """
-    quantize_dynamic(
-        source,
-        target,
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        reduce_range=True,
-        extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
-    )
 
 
 def write_model(options: argparse.Namespace) -> None:
@@ -97,6 +87,14 @@ def write_model(options: argparse.Namespace) -> None:
         "made_with": {"torch": torch.__version__, "onnx": onnx.__version__},
     }
 
+    padding = {
+        "padding": True,
+        "truncation": True,
+        "max_length": record["options"]["max_length"],
+        "return_token_type_ids": False,
+        "return_tensors": "np",
+    }
+
     def fill(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             exported = Path(scratch) / "model.onnx"
@@ -104,7 +102,11 @@ def write_model(options: argparse.Namespace) -> None:
             if options.fp32:
                 shutil.copy(exported, folder / "model.onnx")
             else:
-                quantise(exported, folder / "model.onnx")
+                batches = (
+                    dict(tokenizer(texts[i : i + 8], **padding))
+                    for i in range(0, min(len(texts), _RANGE_SENTENCES), 8)
+                )
+                quantise(exported, folder / "model.onnx", batches)
         tokenizer.backend_tokenizer.no_truncation()
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
