@@ -26,10 +26,18 @@ TERMINAL_COLOURS: Final[dict[str, str]] = {
 }
 """Colour of each label on a terminal."""
 
-HTML_COLOURS: Final[dict[str, str]] = {
-    "attack_event": "#ffc9c2",
-    "casualty_report": "#f3cdf7",
-    "attribution_claim": "#ffe8a3",
-    "political_context": "#c9ddff",
+HTML_COLOURS: Final[dict[str, tuple[str, str]]] = {
+    "attack_event": ("#ffc9c2", "#6d2620"),
+    "casualty_report": ("#f3cdf7", "#5a2a68"),
+    "attribution_claim": ("#ffe8a3", "#5a4708"),
+    "political_context": ("#c9ddff", "#1f4272"),
 }
-"""Background of each label on a page; dark text on each has a contrast of 12:1 or more."""
+"""Background of each label on a light and on a dark page; text on it has a contrast of 7:1."""
+
+OTHER_HTML_COLOURS: Final = (
+    ("#c8ecd2", "#1d4d33"),
+    ("#ffd7a8", "#633a10"),
+    ("#c4ebee", "#17494f"),
+    ("#dcd5cb", "#4a433b"),
+)
+"""The same for labels of other models, in turn."""

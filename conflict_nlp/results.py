@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
-
-from conflict_nlp.labels import HTML_COLOURS
 
 
 @dataclass(frozen=True)
@@ -110,29 +107,14 @@ class TaggedArticle:
             for index, sentence in enumerate(self.sentences)
         ]
 
+    def to_html(self) -> str:
+        """Return a self-contained page that shows the article; see `report.html_page`."""
+        from conflict_nlp.report import html_page
+
+        return html_page([("", self)], title=(self.title or "").strip() or "Tagged article")
+
     def _repr_html_(self) -> str:
-        """Show the article in a notebook: sentences shaded by label, scores on hover."""
-        parts = ['<div style="line-height:1.7;max-width:50em">']
-        if self.headline is not None:
-            parts.append(f"<h3>{_shaded(self.headline)}</h3>")
-        end = 0
-        for sentence in self.sentences:
-            gap = self.text[end : sentence.start]
-            parts.append("<br><br>" if gap.count("\n") > 1 else "<br>" if "\n" in gap else " ")
-            parts.append(_shaded(sentence))
-            end = sentence.end
-        return "".join([*parts, "</div>"])
+        """Show the article in a notebook as on the page of `to_html`."""
+        from conflict_nlp.report import html_fragment
 
-
-def _shaded(prediction: Prediction) -> str:
-    hover = escape(" ".join(f"{n}={s:.2f}" for n, s in prediction.scores.items()), quote=True)
-    text = escape(prediction.text)
-    if not prediction.labels:
-        return f'<span title="{hover}">{text}</span>'
-    shades = [HTML_COLOURS.get(label, "#dddddd") for label in prediction.labels]
-    names = escape(", ".join(prediction.labels))
-    return (
-        f'<span title="{hover}" style="color:#111;background:{shades[0]};'
-        f'border-bottom:3px solid {shades[-1]};padding:1px 3px;border-radius:3px">{text}</span>'
-        f' <small style="opacity:.75">[{names}]</small>'
-    )
+        return html_fragment(self)

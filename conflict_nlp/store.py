@@ -129,7 +129,7 @@ def _are_names(labels: Any) -> bool:
 
 def _read_inside(folder: Path, name: str) -> bytes:
     path = folder / name
-    if Path(name).name != name or path.is_symlink():
+    if Path(name).name != name or name == ".." or path.is_symlink():
         raise ModelError(f"{path} points out of the model folder; it is not loaded")
     try:
         if path.stat().st_size > _LARGEST_FILE:

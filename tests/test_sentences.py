@@ -7,8 +7,27 @@ from conflict_nlp.sentences import split_sentences
 ANY_TEXT = st.text() | st.text(st.characters(exclude_categories=()), max_size=200)
 NEWSPAPER = st.lists(
     st.sampled_from(
-        ["Mr. Orlan", "the U.S. army", "fled.", '"We ran,"', "he said.", "\n", "\r\n", "\n\n", "No. 5"]
-        + ["“Go!”", "KARSUMA, Dec. 8 —", "\u2028", "3.5", "\ufeff", "\x00", "\ud800", "😀", "?", "("]
+        [
+            "Mr. Orlan",
+            "the U.S. army",
+            "fled.",
+            '"We ran,"',
+            "he said.",
+            "\n",
+            "\r\n",
+            "\n\n",
+            "No. 5",
+            "“Go!”",
+            "KARSUMA, Dec. 8 —",
+            "\u2028",
+            "3.5",
+            "\ufeff",
+            "\x00",
+            "\ud800",
+            "😀",
+            "?",
+            "(",
+        ]
     ),
     max_size=60,
 ).map(" ".join)

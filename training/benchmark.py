@@ -2,6 +2,7 @@
 
     python -m training.benchmark --data test.jsonl --models baseline minilm --output docs/benchmark
 
+The Markdown goes between the markers of the page, if it has any; ``OUTPUT.json`` has every figure.
 Intervals are 95% bootstrap intervals over articles: whole articles are drawn with replacement,
 since the sentences of one article resemble each other.
 """
@@ -25,6 +26,8 @@ from training.calibrate import expected_calibration_error
 from training.data import article_groups, read_sentences
 from training.options import parse
 from training.progress import track
+
+_BEGIN, _END = "<!-- table -->", "<!-- end of table -->"
 
 
 def macro_f1(true: NDArray[np.bool_], given: NDArray[np.bool_]) -> float:
@@ -127,12 +130,31 @@ def markdown(results: list[dict[str, Any]], sentences: int, articles: int) -> st
     return "\n".join(lines) + "\n"
 
 
+def with_table(page: Path, table: str) -> str:
+    """Return the page with the table between its two markers; a page without them is replaced."""
+    old = page.read_text(encoding="utf-8") if page.exists() else ""
+    before, opened, rest = old.partition(_BEGIN)
+    _, closed, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n{table}{_END}{after}" if opened and closed else table
+
+
+def record(results: list[dict[str, Any]]) -> None:
+    """Write each model's F1 scores into its manifest, where ``conflict-nlp models`` finds them."""
+    for result in results:
+        path = store.find(result["model"]) / "manifest.json"
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        f1 = {label: round(row["f1"], 3) for label, row in result["labels"].items()}
+        manifest["scores"] = {"macro_f1": round(result["macro_f1"], 3), **f1}
+        path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Score models on held-out articles.")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
     parser.add_argument("--models", nargs="+", default=["baseline", "minilm"])
     parser.add_argument("--output", type=Path, help="writes OUTPUT.md and OUTPUT.json")
+    parser.add_argument("--record", action="store_true", help="write F1 into the manifests")
     parser.add_argument("--rounds", type=int, default=2000, help="bootstrap resamples")
     parser.add_argument("--seed", type=int, default=0)
     options = parse(parser, argv)
@@ -145,9 +167,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     table = markdown(results, len(texts), len(set(groups)))
     print(table)
+    if options.record:
+        record(results)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.with_suffix(".md").write_text(table, encoding="utf-8")
+        page = options.output.with_suffix(".md")
+        page.write_text(with_table(page, table), encoding="utf-8")
         options.output.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
 
 

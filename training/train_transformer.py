@@ -84,6 +84,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         id2label=dict(enumerate(LABELS)),
         label2id={label: i for i, label in enumerate(LABELS)},
         problem_type="multi_label_classification",
+        ignore_mismatched_sizes=True,  # a base that was fine-tuned before brings another head
     )
     if options.freeze_layers:
         freeze(model, options.freeze_layers)
@@ -141,9 +142,11 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, str) and Path(value).is_dir():
+        value = Path(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return value.name if isinstance(value, Path) else value
+    return value.name if isinstance(value, Path) else value  # folders are nobody's business
 
 
 def main(argv: Sequence[str] | None = None) -> None:

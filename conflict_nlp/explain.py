@@ -1,0 +1,96 @@
+"""Which words carried a label: occlusion.
+
+Each word is left out in turn, and the calibrated score is computed anew; what the score loses is
+the word's weight (Li, Monroe & Jurafsky, 2016: "Understanding neural networks through
+representation erasure"). Where a label survives the loss of every single word, as "shot and
+killed" survives that of "shot", groups of two and three words are left out too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conflict_nlp.calibration import Calibration
+from conflict_nlp.classifiers import Classifier
+
+_WORD = re.compile(r"\w+(?:[-'’.,]\w+)*")
+_LARGEST_GROUP = 3
+_MOST_UNITS = 100
+_MOST_WORDS = 10_000
+
+
+@dataclass(frozen=True)
+class WordWeight:
+    """A word, or a group of adjacent words, and what it did for a label.
+
+    Attributes
+    ----------
+    text, start, end
+        The word and where it stands: ``sentence[start:end] == text``.
+    weight
+        By how much the log-odds (natural logarithm) of the calibrated score fall when the word is
+        left out. Above 0 the word spoke for the label, below 0 against it.
+    """
+
+    text: str
+    start: int
+    end: int
+    weight: float
+
+
+def explain(
+    classifier: Classifier, calibration: Calibration, sentence: str
+) -> dict[str, list[WordWeight]]:
+    """Return the words of a sentence by their weight; see `conflict_nlp.predict.Tagger.explain`."""
+    if not isinstance(sentence, str):
+        raise TypeError(f"sentence must be a string, not {type(sentence).__name__}")
+    units = _units(sentence)
+
+    def read_without(spans: list[tuple[int, int]]) -> NDArray[np.float32]:
+        texts = [sentence[:start] + sentence[end:] for start, end in spans]
+        logits = classifier.logits(texts, 32)[0] * calibration.scale + calibration.bias
+        return np.asarray(logits, np.float32)
+
+    whole, *rest = read_without([(0, 0), *units])
+    lost = whole - np.array(rest).reshape(len(units), len(whole))
+    odds = np.clip(calibration.thresholds, 1e-6, 1 - 1e-6)
+    margins = whole - np.log(odds / (1 - odds))
+    missed = (margins >= 0) & (lost <= margins).all(axis=0)
+    sizes = [1] * len(units)
+    spans = list(units)
+    if missed.any():
+        for size in range(2, _LARGEST_GROUP + 1):
+            groups = [(one[0], other[1]) for one, other in zip(units, units[size - 1 :])]
+            sizes += [size] * len(groups)
+            spans += groups
+        if spans[len(units) :]:
+            lost = np.concatenate([lost, whole - read_without(spans[len(units) :])])
+    explained = {}
+    for column, label in enumerate(calibration.labels):
+        weights = lost[:, column]
+        rows = list(range(len(units)))
+        enough = [row for row in range(len(units), len(spans)) if weights[row] > margins[column]]
+        if missed[column] and enough:
+            rows.append(min(enough, key=lambda row: (sizes[row], -weights[row])))
+        explained[label] = [
+            WordWeight(sentence[slice(*spans[row])], *spans[row], weight=float(weights[row]))
+            for row in sorted(rows, key=lambda row: -weights[row])
+        ]
+    return explained
+
+
+def _units(sentence: str) -> list[tuple[int, int]]:
+    """Return the spans of the words; of a very long sentence, those of equal runs of words."""
+    words = [found.span() for found in _WORD.finditer(sentence)]
+    if len(words) > _MOST_WORDS:
+        raise ValueError(
+            f"sentence has {len(words)} words, more than {_MOST_WORDS}: split the text with "
+            "conflict_nlp.sentences.split_sentences, and explain one sentence at a time"
+        )
+    size = -(-len(words) // _MOST_UNITS) or 1
+    runs = [words[i : i + size] for i in range(0, len(words), size)]
+    return [(run[0][0], run[-1][1]) for run in runs]

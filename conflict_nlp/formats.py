@@ -1,0 +1,292 @@
+"""Files in: files, folders and standard input become one stream of articles.
+
+>>> for article in Reader(["news/", "archive.csv.gz"], text_column="body"):
+...     print(article.id, article.title, len(article.text))
+
+What a file holds is told by the end of its name (`KINDS`, each also with ``.gz``); for standard
+input and other names by its first bytes. Text is UTF-8, or else what it is found to be. A bad
+file or row does not stop the others: see `Reader.problems`. For rows out see `conflict_nlp.rows`.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from conflict_nlp.decoding import Decoder
+from conflict_nlp.sentences import replace_surrogates
+
+KINDS = {
+    **dict.fromkeys((".txt", ".text", ".md"), "text"),
+    **dict.fromkeys((".html", ".htm"), "html"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    ".parquet": "parquet",
+}
+"""What a file holds, by the end of its name."""
+
+TEXT_COLUMNS = (
+    *("text", "body", "content", "article", "article_text", "article_body", "full_text"),
+    *("fulltext", "maintext", "main_text", "story", "document"),
+)
+TITLE_COLUMNS = ("title", "headline")
+ID_COLUMNS = ("id", "article_id", "doc_id", "document_id", "uuid", "url", "link")
+_SHOWN_PROBLEMS = 50
+_EXTRA = "pip install 'conflict-nlp[files]'"
+
+Rows = Iterator[tuple[int, dict[str, Any]]]
+
+
+class Article(NamedTuple):
+    """An article as it was read.
+
+    `id` is the value of the id column; without one the file's name, for a row of a table followed
+    by ``:`` and the number of the row (JSON lines: of the line), the first being 1. `title` is
+    None where the title, if any, is part of `text`.
+    """
+
+    id: str
+    title: str | None
+    text: str
+
+
+class Reader:
+    """Reads articles one at a time; memory does not grow with the number of articles.
+
+    Parameters
+    ----------
+    names
+        Files and folders; ``"-"`` is standard input. Of a folder all files of known kinds are
+        read, also in folders below, in the order of their names; hidden ones are not.
+    text_column, title_column, id_column
+        Columns of tables and fields of JSON lines; None takes the first of `TEXT_COLUMNS`,
+        `TITLE_COLUMNS` and `ID_COLUMNS` that is there, in lower or upper case.
+    leave_out
+        File that is not read though it lies in one of the folders.
+    note
+        Called with a line on what a user should know and is no problem, such as the encoding of
+        a file that is not UTF-8.
+
+    Attributes
+    ----------
+    problems
+        One line for each file or row that could not be read; the first 50.
+    problem_count
+        Number of files and rows that could not be read.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str | os.PathLike[str]],
+        *,
+        text_column: str | None = None,
+        title_column: str | None = None,
+        id_column: str | None = None,
+        leave_out: str | os.PathLike[str] | None = None,
+        note: Callable[[str], object] = warnings.warn,
+    ) -> None:
+        self.problems: list[str] = []
+        self.problem_count = 0
+        self._text = (text_column, TEXT_COLUMNS, "--text-column")
+        self._title = (title_column, TITLE_COLUMNS, "--title-column")
+        self._id = (id_column, ID_COLUMNS, "--id-column")
+        self._left_out = None if leave_out is None else Path(leave_out).resolve()
+        self._note = note
+        self._done = 0
+        self._raw: io.BufferedReader | None = None
+        self._files = [file for name in names for file in self._found(os.fspath(name))]
+
+    def _found(self, name: str) -> Iterator[str]:
+        if name == "-" or not Path(name).is_dir():
+            yield name
+            return
+        others = 0
+        walk = os.walk(name, onerror=lambda e: self._failed(f"{e.filename}: {e.strerror}"))
+        for folder, inner, files in walk:
+            inner[:] = sorted(each for each in inner if not each.startswith("."))
+            for file in sorted(each for each in files if not each.startswith(".")):
+                path = Path(folder, file)
+                if _kind(file) is None:
+                    others += 1
+                elif self._left_out is None or path.resolve() != self._left_out:
+                    yield str(path)
+        if others:
+            self._note(f"{name}: files left out, as not {' '.join(KINDS)}: {others}")
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all files; None if standard input is one."""
+        if "-" in self._files:
+            return None
+        return sum(Path(file).stat().st_size for file in self._files if Path(file).is_file())
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far, of `size`."""
+        raw = self._raw
+        return self._done + (raw.tell() if raw and not raw.closed and raw.seekable() else 0)
+
+    def __iter__(self) -> Iterator[Article]:
+        for name in self._files:
+            is_file, size = name != "-", 0
+            try:
+                with open(name if is_file else 0, "rb", closefd=is_file) as self._raw:
+                    size = os.fstat(self._raw.fileno()).st_size
+                    yield from self._articles(name, self._raw)
+            except (OSError, EOFError, ValueError, zlib.error, csv.Error, ImportError) as error:
+                reason = error.strerror if isinstance(error, OSError) else None
+                self._failed(f"{name}: {reason or error}")
+            self._raw = None
+            self._done += size
+
+    def _articles(self, name: str, stream: io.BufferedReader) -> Iterator[Article]:
+        if stream.peek(2)[:2] == b"\x1f\x8b":
+            stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
+        decoder = Decoder(name, self._note, self._failed)
+        kind = _kind(name) or _guess(stream.peek(64), self._text[0] is not None)
+        if kind == "text":
+            yield Article(_identity(name), None, decoder.text(stream.read()))
+        elif kind == "html":
+            yield Article(_identity(name), *_main_text(decoder.text(stream.read())))
+        else:
+            if kind == "jsonl":
+                rows = self._json_lines(name, decoder.lines(stream))
+            elif kind == "csv":
+                rows = self._table(name, decoder.lines(stream))
+            else:
+                rows = self._parquet(stream)
+            for number, row in rows:
+                try:
+                    yield self._article(f"{name}:{number}", row)
+                except ValueError as error:
+                    self._failed(f"{name}:{number}: {error}")
+
+    def _article(self, place: str, row: dict[str, Any]) -> Article:
+        text_column, title_column, id_column = self._columns(list(row))
+        text = row[text_column]
+        title = row[title_column] if title_column is not None else None
+        identity = row[id_column] if id_column is not None else None
+        if not isinstance(text, str):
+            raise ValueError(f"{text_column!r} is {_name(text)}, no text")
+        if not isinstance(title, str | None):
+            raise ValueError(f"{title_column!r} is {_name(title)}, no text")
+        identity = "" if identity is None else str(identity).strip()
+        title = title if title and title.strip() else None
+        return Article(_identity(identity or place), title, text)
+
+    def _columns(self, fields: list[str]) -> tuple[str, str | None, str | None]:
+        text = _choose(fields, *self._text)
+        if text is None:
+            raise ValueError(f"name the column of the text with --text-column; {_listed(fields)}")
+        return text, _choose(fields, *self._title), _choose(fields, *self._id)
+
+    def _json_lines(self, name: str, lines: Iterator[str]) -> Rows:
+        for number, line in enumerate(lines, 1):
+            if number == 1 and line.strip() in ("{", "["):
+                raise ValueError("this is one JSON document; give JSON lines, one object a line")
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError(f"no object but {type(row).__name__}")
+            except (ValueError, RecursionError) as error:
+                self._failed(f"{name}:{number}: bad JSON: {getattr(error, 'msg', error)}")
+            else:
+                yield number, row
+
+    def _table(self, name: str, lines: Iterator[str]) -> Rows:
+        csv.field_size_limit(2**31 - 1)
+        first = next(lines, "")
+        delimiter = max(",;\t|", key=first.count)
+        # Strict: a quote that is never closed is an error, and not the rest of the file.
+        rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+        header = next(rows, [])
+        self._columns(header)
+        for number in count(1):
+            try:
+                row = next(rows, None)
+                if row and len(row) != len(header):
+                    raise csv.Error(f"{len(row)} values for {len(header)} columns")
+            except csv.Error as error:
+                self._failed(f"{name}:{number}: {error}")
+                continue
+            if row is None:
+                return
+            if row:
+                yield number, dict(zip(header, row))
+
+    def _parquet(self, stream: io.BufferedReader) -> Rows:
+        try:
+            from pyarrow.parquet import ParquetFile
+        except ImportError:
+            raise ImportError(f"parquet needs pyarrow: {_EXTRA}") from None
+        file = ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
+        columns = [column for column in self._columns(file.schema_arrow.names) if column]
+        batches = file.iter_batches(batch_size=256, columns=columns)
+        yield from enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1)
+
+    def _failed(self, problem: str) -> None:
+        self.problem_count += 1
+        if len(self.problems) < _SHOWN_PROBLEMS:
+            self.problems.append(problem)
+
+
+def _kind(name: str) -> str | None:
+    return KINDS.get(Path(name.lower().removesuffix(".gz")).suffix)
+
+
+def _guess(start: bytes, is_table: bool) -> str:
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith(b"par1"):
+        return "parquet"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "html"
+    if start.startswith((b'{"', b"{}", b"{\n", b"{\r", b"[\n", b"[\r", b"[{")):
+        return "jsonl"
+    return "csv" if is_table else "text"
+
+
+def _identity(name: str) -> str:
+    return replace_surrogates(name).replace("\0", "\ufffd")
+
+
+def _choose(
+    fields: list[str], wanted: str | None, guesses: Sequence[str], option: str
+) -> str | None:
+    if wanted is None:
+        by_name = {field.strip().lower(): field for field in reversed(fields)}
+        return next((by_name[guess] for guess in guesses if guess in by_name), None)
+    if wanted not in fields:
+        raise ValueError(f"no column {wanted!r} for {option}; {_listed(fields)}")
+    return wanted
+
+
+def _listed(fields: list[str]) -> str:
+    return f"it has {', '.join(map(repr, fields))}" if fields else "it has no columns"
+
+
+def _name(value: object) -> str:
+    return "empty" if value is None else f"of type {type(value).__name__}"
+
+
+def _main_text(page: str) -> tuple[str | None, str]:
+    try:
+        import trafilatura
+    except ImportError as error:  # or of what it needs in its turn
+        reason = str(error).partition("\n")[0]
+        raise ImportError(f"HTML needs trafilatura: {_EXTRA} ({reason})") from None
+    found = trafilatura.bare_extraction(page, with_metadata=True, include_comments=False)
+    if found is None or not found.text:
+        raise ValueError("no article text found in the page")
+    title = found.title or None
+    return title, found.text.removeprefix(f"{title}\n")

@@ -1,0 +1,297 @@
+"""Tagged articles as one HTML page: to read, to filter by label, to print, to send on."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from html import escape
+
+from conflict_nlp.labels import DEFINITIONS, HTML_COLOURS, OTHER_HTML_COLOURS
+from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
+
+_LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_LINE, _BLANK_LINES = re.compile(r"\n"), re.compile(r"\n\s*\n")
+# Characters that HTML forbids: controls, lone surrogates, noncharacters.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+# Each rule is bound to .conflict-nlp, so that a notebook's own elements keep their look.
+_STYLE = """
+.conflict-nlp{--page:#fff;--ink:#17191d;--soft:#50555e;--line:#c9cdd3;--panel:#f5f6f8;
+--bar:#cfd6e2;background:var(--page);color:var(--ink);color-scheme:light;padding:1em 1.2em;
+font:1em/1.75 Charter,Georgia,Cambria,serif;overflow-wrap:anywhere;
+-webkit-print-color-adjust:exact;print-color-adjust:exact}
+@media screen and (prefers-color-scheme:dark){.conflict-nlp{--page:#17191d;--ink:#eceef1;
+--soft:#b0b6c0;--line:#474d57;--panel:#22252b;--bar:#414c60;color-scheme:dark}}
+body.conflict-nlp{margin:0;padding-bottom:9em}
+.conflict-nlp>*{max-width:44em;margin:0 auto 1em}
+.conflict-nlp header h1{font-size:1.2em;margin:0 0 .6em}
+.conflict-nlp article :is(h1,h2){font-size:1.5em;line-height:1.4;margin:1em 0 .6em;
+position:relative;color:inherit;break-after:avoid}
+.conflict-nlp article{padding-bottom:.5em}
+.conflict-nlp article+article{border-top:1px solid var(--line)}
+.conflict-nlp article p{margin:0 0 1em;position:relative;orphans:2;widows:2}
+.conflict-nlp :is(.name,.filter,.notes,.tag,.scores){font-family:system-ui,sans-serif;
+font-weight:400;line-height:1.5}
+.conflict-nlp :is(.name,.notes){font-size:.85em;color:var(--soft)}
+.conflict-nlp article .name{margin:1em 0 -1em}
+.conflict-nlp .filter{display:flex;flex-wrap:wrap;gap:.3em 1.1em;border:1px solid var(--line);
+border-radius:.4em;padding:.2em .9em .5em;font-size:.85em;min-width:0}
+.conflict-nlp .filter legend{color:var(--soft);padding:0 .3em}
+.conflict-nlp .filter input{margin:0 .2em 0 0;vertical-align:-.1em}
+.conflict-nlp .filter .tag{font-size:.95em;margin:0}
+.conflict-nlp .notes dt{font-weight:600;color:var(--ink)}
+.conflict-nlp .notes :is(p,dl,dd){margin:.3em 0}
+.conflict-nlp :is(mark,.tag){color:inherit;padding:.12em .1em;border-radius:.2em;
+-webkit-box-decoration-break:clone;box-decoration-break:clone}
+.conflict-nlp :is(.sentence,.tag){unicode-bidi:isolate}
+.conflict-nlp .sentence{border-radius:.2em}
+.conflict-nlp .tag{font-size:.72rem;padding:.1em .4em;border:1px solid #8886;
+-webkit-user-select:none;user-select:none}
+.conflict-nlp .sentence:focus-visible{outline:2px solid;outline-offset:2px}
+.conflict-nlp .scores{position:absolute;left:0;z-index:1;min-width:17em;max-width:100%;
+margin-top:.1em;padding:.4em;font-size:.8rem;color:var(--ink);background:var(--panel);
+border:1px solid var(--soft);border-radius:.4em;box-shadow:0 .2em .7em #0005;text-align:left}
+.conflict-nlp .scores>span{display:flex;justify-content:space-between;gap:1.5em;padding:0 .4em;
+margin:1px 0;background:linear-gradient(90deg,var(--bar) var(--score),transparent 0)}
+.conflict-nlp .scores>.given{font-weight:700}
+.conflict-nlp .sentence:focus>.scores{display:block}
+.conflict-nlp .sentence:hover>.scores{display:block;z-index:2}
+.conflict-nlp .sentence:hover:not(:focus)>.scores{animation:conflict-nlp-late .3s}
+@keyframes conflict-nlp-late{from,99%{visibility:hidden}}
+.conflict-nlp:has(.filter :checked) .part{display:none}
+@supports not selector(:has(a)){.conflict-nlp .filter :is(legend,input){display:none}}
+@media print{.conflict-nlp{font-size:10.5pt;padding:0}.conflict-nlp details,
+.conflict-nlp .on-screen,.conflict-nlp .sentence>.scores{display:none}
+.conflict-nlp:not(:has(.filter :checked)) .filter :is(legend,input){display:none}}
+"""
+
+
+def html_page(articles: Iterable[tuple[str, TaggedArticle]], title: str = "Tagged articles") -> str:
+    """Return one page that shows tagged articles: self-contained, without scripts.
+
+    Sentences are shaded by label and followed by their labels' names; pointing at a sentence or
+    focusing it shows its scores; check boxes on top filter by label. The page follows the
+    reader's light or dark mode, and can be printed.
+
+    Parameters
+    ----------
+    articles
+        Pairs of a name, e.g. of the file, and an article. The name is shown above the article's
+        title, or in its place; an empty name is left out.
+    title
+        Title of the page; a single article's own heading takes its place on the page itself.
+
+    Returns
+    -------
+    str
+        HTML that can be encoded as UTF-8: characters that HTML forbids (controls, lone
+        surrogates) become U+FFFD.
+    """
+    listed = list(articles)
+    alone = len(listed) == 1 and any(_headings(*listed[0]))
+    writer = _Writer()
+    parts = [writer.article(name, article, "h1" if alone else "h2") for name, article in listed]
+    body = "\n".join(parts) or "<p>No articles.</p>"
+    page_heading = "" if alone else f"<h1>{_text(title)}</h1>\n"
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        # No script, no picture, no address: whatever a text might smuggle in stays dead.
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>{_text(title)}</title>\n<style>{writer.style()}</style>\n</head>\n"
+        f'<body class="conflict-nlp" style="{writer.colours()}">\n'
+        f"<header>\n{page_heading}{writer.legend()}</header>\n"
+        f"<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def html_fragment(article: TaggedArticle) -> str:
+    """Return one article as an element for a larger page, many of which may stand together.
+
+    It looks and works as on `html_page`, and leaves the look of the page around it alone.
+    """
+    writer = _Writer()
+    body = writer.article("", article, "h2")
+    return (
+        f'<div class="conflict-nlp" lang="en" style="{writer.colours()}">\n'
+        f"<style>{writer.style()}</style>\n<header>\n{writer.legend()}</header>\n{body}\n</div>"
+    )
+
+
+class _Writer:
+    """Writes articles, and then the style and legend for the labels that it met in them.
+
+    Labels are numbered, as their names may hold anything: label 0 has the class ``l0``, its check
+    box the class ``f-l0``, its colour the variable ``--c0``.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._counts: Counter[str] = Counter()
+        self._truncated = False
+
+    def article(self, name: str, article: TaggedArticle, heading: str) -> str:
+        classes: set[str] = set()
+        name, title, headline = _headings(name, article)
+        head = f'<p class="name">{name}</p>\n' if name and (title or headline) else ""
+        if headline and article.headline is not None:
+            headline = self._sentence(article.headline, classes)
+        if shown := headline or title or name:
+            head += f"<{heading}>{shown}</{heading}>\n"
+        paragraphs = [self._paragraph(items, classes) for items in _paragraphs(article)]
+        body = "".join(paragraphs) + "<p>No sentences.</p>\n" * (not article.sentences)
+        return f'<article class="{_joined("part", classes)}">\n{head}{body}</article>'
+
+    def _paragraph(self, items: list[str | TaggedSentence], outer: set[str]) -> str:
+        classes: set[str] = set()
+        parts = [
+            _text(item) if isinstance(item, str) else self._sentence(item, classes, "part ")
+            for item in items
+        ]
+        outer |= classes
+        return f'<p class="{_joined("part", classes)}">{"".join(parts)}</p>\n'
+
+    def _sentence(self, prediction: Prediction, outer: set[str], kind: str = "") -> str:
+        numbers = [self._number(label) for label in (*prediction.scores, *prediction.labels)]
+        given = numbers[len(prediction.scores) :]
+        classes = {f"l{number}" for number in given} or {"none"}
+        if prediction.uncertain:
+            classes.add("unsure")
+        self._counts.update(classes)
+        outer |= classes
+        parts = [
+            f'<span class="{_joined(kind + "sentence", classes)}" tabindex="0">',
+            _shaded(_text(prediction.text), given),
+        ]
+        for label, number in zip(prediction.labels, given):
+            doubt = "?" * (label in prediction.uncertain_labels)
+            parts.append(f" {_tag(_text(label) + doubt, number)}")
+        if prediction.truncated:
+            self._truncated = True
+            parts.append(' <b class="tag">truncated</b>')
+        parts.append('<span class="scores" hidden> ')
+        for label, score in prediction.scores.items():
+            doubt = "?" * (label in prediction.uncertain_labels)
+            kind, tick = (' class="given"', "✓ ") if label in prediction.labels else ("", "")
+            parts.append(
+                f'<span{kind} style="--score:{score:.0%}"><span>{tick}{_text(label)}</span> '
+                f"<span>{score:.2f}{doubt}</span></span> "
+            )
+        return "".join([*parts, "</span></span>"])
+
+    def _number(self, label: str) -> int:
+        return self._numbers.setdefault(label, len(self._numbers))
+
+    def colours(self) -> str:
+        """Return the value of the style attribute that gives each label's two colours."""
+        others = 0
+        parts = []
+        for label, number in self._numbers.items():
+            if label in HTML_COLOURS:
+                light, dark = HTML_COLOURS[label]
+            else:
+                light, dark = OTHER_HTML_COLOURS[others % len(OTHER_HTML_COLOURS)]
+                others += 1
+            parts.append(f"--light{number}:{light};--dark{number}:{dark}")
+        return ";".join(parts)
+
+    def style(self) -> str:
+        numbers = range(len(self._numbers))
+        light = ";".join(f"--c{n}:var(--light{n})" for n in numbers)
+        dark = ";".join(f"--c{n}:var(--dark{n})" for n in numbers)
+        filters = "".join(
+            f".conflict-nlp:has(.f-{name}:checked) .{name}{{display:revert}}\n"
+            for name in (*(f"l{n}" for n in numbers), "none", "unsure")
+        )
+        return (
+            f"{_STYLE}.conflict-nlp{{{light}}}\n@media screen and (prefers-color-scheme:dark)"
+            f"{{.conflict-nlp{{{dark}}}}}\n{filters}"
+        )
+
+    def legend(self) -> str:
+        """Return the check boxes and the notes that explain what the articles show."""
+        boxes = [(f"l{n}", _tag(_text(label), n)) for label, n in self._numbers.items()]
+        boxes += [("none", "no label"), ("unsure", "? (uncertain)")]
+        inputs = "".join(
+            f'<label><input type="checkbox" class="f-{name}"'
+            f"{' disabled' * (not self._counts[name])}> {shown} {self._counts[name]}</label>\n"
+            for name, shown in boxes
+        )
+        notes = '<p class="on-screen">Point at a sentence, or reach it with the Tab key, to see '
+        notes += "its scores.</p>\n"
+        if self._counts["unsure"]:
+            notes += "<p>? marks a score at which the model is wrong more often than one time in "
+            notes += "four; a label that is not given shows it only beside its score.</p>\n"
+        if self._truncated:
+            notes += "<p>truncated: the sentence was too long for the model, and only its "
+            notes += "beginning was tagged.</p>\n"
+        terms = "".join(
+            f"<dt>{_text(label)}</dt><dd>{_text(DEFINITIONS[label])}</dd>\n"
+            for label in self._numbers
+            if label in DEFINITIONS
+        )
+        if terms:
+            notes += f"<details><summary>What the labels mean</summary>\n<dl>{terms}</dl></details>"
+        return (
+            '<fieldset class="filter"><legend>Show only sentences with</legend>\n'
+            f'{inputs}</fieldset>\n<div class="notes">{notes}</div>\n'
+        )
+
+
+def _headings(name: str, article: TaggedArticle) -> tuple[str, str, str]:
+    """Return name, title and headline, escaped, each empty if missing or blank."""
+    headline = article.headline.text if article.headline else ""
+    return _text(name.strip()), _text((article.title or "").strip()), _text(headline.strip())
+
+
+def _paragraphs(article: TaggedArticle) -> list[list[str | TaggedSentence]]:
+    """Return each paragraph's sentences, and the text between them."""
+    # Every line is a paragraph, unless the text is hard-wrapped: then sentences hold line ends.
+    wrapped = any("\n" in _clean(sentence.text) for sentence in article.sentences)
+    break_ = _BLANK_LINES if wrapped else _LINE
+    paragraphs: list[list[str | TaggedSentence]] = [[]]
+    end = 0
+    for sentence in (*article.sentences, None):
+        start = len(article.text) if sentence is None else sentence.start
+        first, *others = break_.split(_clean(article.text[end:start]))
+        paragraphs[-1].append(first)
+        paragraphs.extend([gap] for gap in others)
+        if sentence is not None:
+            paragraphs[-1].append(sentence)
+            end = sentence.end
+    return [
+        items
+        for items in paragraphs
+        if any(not isinstance(item, str) or item.strip() for item in items)
+    ]
+
+
+def _tag(shown: str, number: int) -> str:
+    return f'<b class="tag" style="background:var(--c{number})">{shown}</b>'
+
+
+def _shaded(shown: str, numbers: list[int]) -> str:
+    """Mark a text: each label's colour takes its share of the line's height."""
+    if not numbers:
+        return shown
+    share = 100 / len(numbers)
+    stops = ",".join(f"var(--c{n}) 0 {(i + 1) * share:.0f}%" for i, n in enumerate(numbers))
+    return f'<mark style="background:linear-gradient({stops})">{shown}</mark>'
+
+
+def _joined(kind: str, classes: set[str]) -> str:
+    return " ".join([kind, *sorted(classes)])
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", _LINE_END.sub("\n", text))
+
+
+def _text(text: str) -> str:
+    return escape(_clean(text))

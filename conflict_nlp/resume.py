@@ -1,0 +1,123 @@
+"""Go on with output that was interrupted: what of it is whole, and what is still to be tagged.
+
+The beginning of an article proves that the one before it was written to its end. The last article
+in the file is therefore cut off and tagged again, whole or not; so no trace of where the
+interruption fell is needed, and none is kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from conflict_nlp.formats import Article
+from conflict_nlp.rows import columns
+
+
+def written(
+    path: Path, format: str, labels: Sequence[str], *, summary: bool = False
+) -> tuple[Counter[str], int]:
+    """Tell what an interrupted run has written, whatever byte it ended at.
+
+    Parameters
+    ----------
+    path
+        File of `write_jsonl` or `write_csv`; may be missing.
+    format
+        ``"jsonl"`` or ``"csv"``.
+    labels, summary
+        As given to `columns`.
+
+    Returns
+    -------
+    done
+        Number of whole articles of each id; `remaining` takes it.
+    offset
+        Bytes that those take, with the CSV header; what lies behind is to be cut off.
+
+    Raises
+    ------
+    ValueError
+        If the file is not the beginning of such output.
+    """
+    names = columns(labels, summary=summary)
+    done: Counter[str] = Counter()
+    if not path.exists():
+        return done, 0
+    with path.open("rb") as stream:
+        if format == "csv":
+            header = ",".join(f'"{name}"' for name in names).encode() + b"\n"
+            found = stream.read(len(header))
+            if found != header and header.startswith(found):
+                return done, 0
+            if found != header:
+                raise ValueError("its first line does not hold the columns of this output")
+            rows = _csv_rows(stream, names, summary)
+        else:
+            rows = _json_rows(stream, names, summary)
+        offset = stream.tell()
+        before = last = None
+        for position, article, index in rows:
+            if index == -1 or (index == 0 and before != (article, -1)):
+                if last is not None:
+                    done[last] += 1
+                offset, last = position, article
+            before = article, index
+    return done, offset
+
+
+def remaining(articles: Iterable[Article], done: Counter[str]) -> Iterator[Article]:
+    """Leave out as many articles of each id as are done; counts `done` down."""
+    for article in articles:
+        if done[article.id] > 0:
+            done[article.id] -= 1
+        else:
+            yield article
+
+
+def _json_rows(
+    stream: BinaryIO, names: Sequence[str], summary: bool
+) -> Iterator[tuple[int, str, int]]:
+    """Yield where each whole row begins, its article and its index (0 in a summary)."""
+    position = 0
+    scores = {name for name in names if f"{name}_score" in names}
+    for number, line in enumerate(stream, 1):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            row = json.loads(line)
+            if list(row) != names if summary else set(row["scores"]) != scores:
+                raise ValueError
+            yield position, row["article"], 0 if summary else row["index"]
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"line {number} is no row of this output") from None
+        position += len(line)
+
+
+def _csv_rows(
+    stream: BinaryIO, names: Sequence[str], summary: bool
+) -> Iterator[tuple[int, str, int]]:
+    """The same; the last row may lack columns behind the index."""
+    position = end = stream.tell()
+
+    def lines() -> Iterator[str]:
+        nonlocal end
+        for line in stream:
+            end += len(line)
+            yield line.decode("utf-8", "replace")
+
+    csv.field_size_limit(2**31 - 1)
+    whole = True
+    for number, row in enumerate(csv.reader(lines()), 2):
+        if not whole:
+            raise ValueError(f"row {number - 1} is no row of this output")
+        whole = len(row) == len(names)
+        try:
+            yield position, row[0], 0 if summary else int(row[1])
+        except (IndexError, ValueError):
+            whole = False
+        position = end

@@ -1,0 +1,192 @@
+"""Rows out: tagged sentences, or one summary an article, as JSON lines, CSV or parquet.
+
+Columns of a sentence: article, index, start, end, text, for each label its name (0 or 1) and
+``<label>_score``, uncertain, truncated. JSON lines hold `TaggedSentence.to_dict` behind article
+and index. A title stands before the sentences of its text, with index -1, start 0 and end 0.
+
+Columns of a summary: article, title, sentences; for each label its name (how many sentences have
+it), ``<label>_share`` (of all sentences, 0..1) and ``<label>_first`` (the first such sentence).
+The title is not counted.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, BinaryIO, NamedTuple, TextIO
+
+from conflict_nlp.formats import Article
+from conflict_nlp.predict import Tagger
+from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
+from conflict_nlp.sentences import Sentence, replace_surrogates, split_sentences
+
+Row = dict[str, Any]
+_ROW_GROUP = 4096
+
+
+class Tagged(NamedTuple):
+    """An article on its way out; `sentences` can be read once, before the next article is."""
+
+    article: Article
+    headline: Prediction | None
+    sentences: Iterator[TaggedSentence]
+
+
+def tag(
+    tagger: Tagger, articles: Iterable[Article], thresholds: Mapping[str, float] | None = None
+) -> Iterator[Tagged]:
+    """Tag a stream of articles; memory does not grow with their number."""
+    split: deque[tuple[Article, list[Sentence]]] = deque()
+
+    def texts() -> Iterator[str]:
+        for article in articles:
+            spans = split_sentences(article.text)
+            split.append((article, spans))
+            if article.title is not None:
+                yield article.title
+            yield from (span.text for span in spans)
+
+    # One stream through all articles, as the model is fastest on many sentences at a time.
+    stream = tagger.predict_iter(texts(), thresholds=thresholds)
+    predictions: Iterator[Prediction] = stream
+    while True:
+        if not split:
+            first = list(islice(stream, 1))  # reads on, and so fills `split`
+            predictions = chain(first, stream)
+            if not split:
+                return
+        article, spans = split.popleft()
+        headline = None if article.title is None else next(predictions)
+        sentences = (
+            TaggedSentence(**vars(prediction), start=span.start, end=span.end)
+            for span, prediction in zip(spans, predictions)
+        )
+        yield Tagged(article, headline, sentences)
+        deque(sentences, maxlen=0)
+
+
+def whole_articles(tagged: Iterable[Tagged]) -> Iterator[tuple[str, TaggedArticle]]:
+    """Yield each article's id and the article, as `conflict_nlp.report.html_page` takes them."""
+    for article, headline, sentences in tagged:
+        yield (
+            article.id,
+            TaggedArticle(article.text, tuple(sentences), article.title, headline),
+        )
+
+
+def columns(labels: Sequence[str], *, summary: bool = False) -> list[str]:
+    """Return the names of the columns of `flat_rows`, or of `summary_rows`."""
+    if summary:
+        counted = [[label, f"{label}_share", f"{label}_first"] for label in labels]
+        return ["article", "title", "sentences", *chain.from_iterable(counted)]
+    empty = TaggedSentence("", (), dict.fromkeys(labels, 0.0), start=0, end=0)
+    return list(_flat("", 0, empty))
+
+
+def nested_rows(tagged: Iterable[Tagged]) -> Iterator[Row]:
+    """Yield the JSON line of each sentence."""
+    for article, index, sentence in _numbered(tagged):
+        yield {"article": article, "index": index, **sentence.to_dict()}
+
+
+def flat_rows(tagged: Iterable[Tagged]) -> Iterator[Row]:
+    """Yield the table row of each sentence."""
+    for article, index, sentence in _numbered(tagged):
+        yield _flat(article, index, sentence)
+
+
+def _numbered(tagged: Iterable[Tagged]) -> Iterator[tuple[str, int, TaggedSentence]]:
+    for article, headline, sentences in tagged:
+        if headline is not None:
+            yield article.id, -1, TaggedSentence(**vars(headline), start=0, end=0)
+        for index, sentence in enumerate(sentences):
+            yield article.id, index, sentence
+
+
+def _flat(article: str, index: int, sentence: TaggedSentence) -> Row:
+    record = TaggedArticle("", (sentence,)).to_records()[0]
+    return {"article": article, **record, "index": index}
+
+
+def summary_rows(tagged: Iterable[Tagged], labels: Sequence[str]) -> Iterator[Row]:
+    """Yield one row an article; share is None where it has no sentences, first where none."""
+    for article, _, sentences in tagged:
+        total = 0
+        counts: Counter[str] = Counter()
+        first: dict[str, str] = {}
+        for sentence in sentences:
+            total += 1
+            counts.update(sentence.labels)
+            for label in sentence.labels:
+                first.setdefault(label, sentence.text)
+        row: Row = {"article": article.id, "title": article.title, "sentences": total}
+        for label in labels:
+            row[label] = counts[label]
+            row[f"{label}_share"] = counts[label] / total if total else None
+            row[f"{label}_first"] = first.get(label)
+        yield row
+
+
+def write_jsonl(rows: Iterable[Row], stream: TextIO) -> None:
+    """Write each row as soon as it comes."""
+    for row in rows:
+        # ASCII with JSON's own escapes, which carry lone surrogates too.
+        stream.write(json.dumps(row) + "\n")
+        stream.flush()
+
+
+def write_csv(
+    rows: Iterable[Row], stream: TextIO, names: Sequence[str], *, header: bool = True
+) -> None:
+    """Write each row as soon as it comes; scores and shares are rounded to 4 decimals.
+
+    Lone surrogates and NUL characters, which readers of CSV stumble over, become U+FFFD.
+    """
+    # All text is quoted: whether a lone carriage return needs quotes, versions of csv differ on.
+    writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    if header:
+        writer.writerow(names)
+        stream.flush()
+    for row in rows:
+        writer.writerow([_csv_value(row[name]) for name in names])
+        stream.flush()
+
+
+def _csv_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return replace_surrogates(value).replace("\0", "\ufffd")
+    if isinstance(value, float):
+        return round(value, 4)
+    return int(value) if isinstance(value, bool) else value
+
+
+def write_parquet(rows: Iterable[Row], stream: BinaryIO, names: Sequence[str]) -> None:
+    """Write row groups of 4,096 rows; lone surrogates become U+FFFD.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow is not installed; names the extra that brings it.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetWriter
+    except ImportError:
+        raise ImportError("parquet needs pyarrow: pip install 'conflict-nlp[files]'") from None
+    types = {"article": pa.string(), "text": pa.string(), "title": pa.string()}
+    types |= {"uncertain": pa.bool_(), "truncated": pa.bool_()}
+    ends = {"_first": pa.string(), "_share": pa.float64(), "_score": pa.float64()}
+    schema = pa.schema(
+        [(name, types.get(name) or ends.get(name[-6:]) or pa.int64()) for name in names]
+    )
+    rows = iter(rows)
+    with ParquetWriter(stream, schema) as writer:
+        while group := list(islice(rows, _ROW_GROUP)):
+            clean = [
+                {k: replace_surrogates(v) if isinstance(v, str) else v for k, v in row.items()}
+                for row in group
+            ]
+            writer.write_table(pa.Table.from_pylist(clean, schema=schema))

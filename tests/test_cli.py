@@ -1,0 +1,290 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from conflict_nlp.cli import main
+from conflict_nlp.labels import LABELS
+
+COMMAND = [sys.executable, "-m", "conflict_nlp.cli"]
+TEXT = "At least 30 rockets hit the base. The match ended in a draw.\nFour people were killed.\n"
+SENTENCES = [
+    "At least 30 rockets hit the base.",
+    "The match ended in a draw.",
+    "Four people were killed.",
+]
+COLUMNS = [
+    *("article", "index", "start", "end", "text", *LABELS),
+    *(f"{label}_score" for label in LABELS),
+    *("uncertain", "truncated"),
+]
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line in this process; return status, standard output and error."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return stopped.value.code or 0, out, err
+
+    return run
+
+
+@pytest.fixture
+def story(tmp_path):
+    path = tmp_path / "story.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.jsonl"
+    rows = [{"id": f"a{i}", "title": f"Title {i}", "text": f"{TEXT}Part {i}."} for i in range(40)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_json_lines_where_there_is_no_terminal(run, story, tagger):
+    status, out, err = run("tag", story)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (status, err) == (0, "")
+    expected = [sentence.to_dict() for sentence in tagger.tag_article(TEXT).sentences]
+    for index, (row, sentence) in enumerate(zip(rows, expected, strict=True)):
+        assert list(row) == ["article", "index", *sentence]
+        assert row["article"] == str(story) and row["index"] == index
+        assert row["text"] == TEXT[row["start"] : row["end"]] == SENTENCES[index]
+        assert row["labels"] == sentence["labels"]
+        assert row["scores"] == pytest.approx(sentence["scores"], abs=1e-5)
+
+
+def test_csv_and_parquet_have_one_row_a_sentence(run, story, tmp_path):
+    status, out, _ = run("tag", story, "--format", "csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert status == 0 and list(rows[0]) == COLUMNS
+    assert [row["text"] for row in rows] == SENTENCES
+    assert [row["attack_event"] for row in rows][:2] == ["1", "0"]
+    assert [row["casualty_report"] for row in rows][1:] == ["0", "1"]
+    assert run("tag", story, "--output", tmp_path / "out.parquet")[0] == 0
+    stored = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert list(stored[0]) == COLUMNS
+    for row, record in zip(rows, stored, strict=True):
+        assert [record[name] for name in COLUMNS[:9]] == [
+            int(value) if value.isdigit() else value for value in list(row.values())[:9]
+        ]
+        assert float(row["attack_event_score"]) == pytest.approx(
+            record["attack_event_score"], abs=1e-4
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet", "story.txt"]
+
+
+def test_a_title_stands_before_its_article(run, table):
+    _, out, _ = run("tag", table, "--format", "csv")
+    rows = list(csv.DictReader(out.splitlines()))[:5]
+    assert [row["index"] for row in rows] == ["-1", "0", "1", "2", "3"]
+    assert rows[0]["text"] == "Title 0" and rows[0]["start"] == rows[0]["end"] == "0"
+    assert {row["article"] for row in rows} == {"a0"}
+
+
+def test_html_page_shows_every_sentence(run, story, tmp_path):
+    assert run("tag", story, "--output", tmp_path / "page.html")[0] == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>") and all(text in page for text in SENTENCES)
+    assert run("tag", story, "--format", "html")[1] == page
+
+
+def test_table_shows_every_sentence_and_its_labels(run, story):
+    status, out, _ = run("tag", story, "--format", "table")
+    lines = out.splitlines()
+    assert status == 0 and "story.txt" in lines[0]
+    [line] = [line for line in lines if SENTENCES[0] in line]
+    assert "attack_event 0." in line or "attack_event 1." in line
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet", "table"])
+def test_summary_has_one_row_an_article(run, story, tmp_path, format):
+    blank = tmp_path / "blank.txt"
+    blank.write_text(" \n", encoding="utf-8")
+    output = tmp_path / f"out.{format}"
+    arguments = ("--summary", "--output", output, "--format", format)
+    assert run("tag", story, blank, *arguments)[0] == 0
+    if format == "table":
+        text = output.read_text(encoding="utf-8")
+        assert " of 3" in text and "33%" in text and SENTENCES[2] in text and "0 of 0" in text
+        return
+    if format == "parquet":
+        first, second = pq.read_table(output).to_pylist()
+    elif format == "csv":
+        with output.open(encoding="utf-8", newline="") as stream:
+            first, second = csv.DictReader(stream)
+    else:
+        first, second = map(json.loads, output.read_text(encoding="utf-8").splitlines())
+    assert list(first)[:6] == [
+        *("article", "title", "sentences"),
+        *("attack_event", "attack_event_share", "attack_event_first"),
+    ]
+    assert int(first["sentences"]) == 3 and 1 <= int(first["attack_event"]) <= 2
+    share = int(first["attack_event"]) / 3
+    assert float(first["attack_event_share"]) == pytest.approx(share, abs=1e-3)
+    assert first["attack_event_first"] == SENTENCES[0]
+    assert first["casualty_report_first"] == SENTENCES[2]
+    assert int(second["sentences"]) == 0 and not second["attack_event_share"]
+
+
+def test_thresholds_decide_which_labels_are_given(run, story):
+    every = [f"--threshold={label}=0" for label in LABELS]
+    _, out, _ = run("tag", story, *every)
+    assert all(json.loads(line)["labels"] == list(LABELS) for line in out.splitlines())
+    _, out, _ = run("tag", story, "--threshold", "attack_event=1")
+    assert "attack_event" not in json.loads(out.splitlines()[0])["labels"]
+
+
+def test_resume_goes_on_where_the_output_ends(run, table, tmp_path):
+    whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
+    run("tag", table, "--output", whole)
+    content = whole.read_bytes()
+    cut.write_bytes(content[: len(content) // 2])
+    status, _, err = run("tag", table, "--output", cut, "--resume")
+    assert status == 0 and " articles; going on" in err
+    keys = [
+        [
+            (row["article"], row["index"], row["text"])
+            for row in csv.DictReader(path.open(newline=""))
+        ]
+        for path in (whole, cut)
+    ]
+    assert keys[0] == keys[1]
+    assert run("tag", table, "--output", tmp_path / "new.csv", "--resume")[0] == 0
+    assert (tmp_path / "new.csv").read_bytes() == content
+
+
+def test_resume_leaves_other_files_alone(run, story, tmp_path):
+    other = tmp_path / "other.jsonl"
+    other.write_text("a note\n", encoding="utf-8")
+    status, out, err = run("tag", story, "--output", other, "--resume")
+    assert status == 2 and out == "" and str(other) in err
+    assert other.read_text(encoding="utf-8") == "a note\n"
+
+
+def test_what_cannot_be_read_is_told_at_the_end(run, story, tmp_path):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"text": "One."}\nnonsense\n{"text": "Two."}\n', encoding="utf-8")
+    status, out, err = run("tag", tmp_path / "missing.txt", bad, story)
+    assert status == 1
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["One.", "Two.", *SENTENCES]
+    assert "missing.txt: No such file" in err and "bad.jsonl:2: bad JSON" in err
+    assert err.splitlines()[-1] == "conflict-nlp: 2 files or rows could not be read"
+
+
+def test_a_folder_holding_the_output_can_be_tagged(run, story, tmp_path):
+    output = tmp_path / "out.jsonl"
+    for _ in range(2):
+        assert run("tag", tmp_path, "--output", output)[0] == 0
+        assert len(output.read_text(encoding="utf-8").splitlines()) == len(SENTENCES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["tag", "--nonsense"], "--nonsense"),
+        (["tag", "STORY", "--model"], "--model"),
+        (["nonsense"], "nonsense"),
+        (["tag", "STORY", "--format", "xml"], "jsonl"),
+        (["tag", "STORY", "--model", "nonsense"], "minilm"),
+        (["tag", "STORY", "--threshold", "attack_event"], "LABEL=VALUE"),
+        (["tag", "STORY", "--threshold", "attack=0.5"], "casualty_report"),
+        (["tag", "STORY", "--threshold", "attack_event=x"], "'x' is not a number"),
+        (["tag", "STORY", "--threshold", "attack_event=nan"], "0..1"),
+        (["tag", "STORY", "--output", "STORY"], "files to read"),
+        (["tag", "STORY", "--output", "no/such/folder.csv"], "folder.csv"),
+        (["tag", "STORY", "--output", "out.csv.gz"], ".gz"),
+        (["tag", "STORY", "--format", "parquet"], "--output"),
+        (["tag", "STORY", "--format", "html", "--summary"], "--summary"),
+        (["tag", "STORY", "--resume"], "--output"),
+        (["tag", "STORY", "--resume", "--output", "a.html"], "jsonl or csv"),
+        (["tag", "-", "-"], "only once"),
+    ],
+)
+def test_bad_usage_is_told_in_one_line(run, story, arguments, told):
+    status, out, err = run(*[str(story) if item == "STORY" else item for item in arguments])
+    assert (status, out) == (2, "")
+    assert err.startswith("conflict-nlp: ") and err.count("\n") == 1 and told in err
+    assert story.read_text(encoding="utf-8") == TEXT
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["tag", "--help"], ["models", "--help"]])
+def test_help_fits_a_small_terminal(run, arguments):
+    status, out, _ = run(*arguments)
+    lines = out.splitlines()
+    assert status == 0 and len(lines) <= 24 and max(map(len, lines)) <= 80
+    assert "Example: conflict-nlp" in out
+
+
+def test_models_lists_what_is_shipped(run):
+    status, out, _ = run("models")
+    assert status == 0 and "minilm (default)" in out and "baseline" in out
+
+
+def test_version(run):
+    assert run("--version")[:2] == (0, "0.1.0\n")
+
+
+@pytest.fixture
+def started():
+    process = subprocess.Popen(
+        [*COMMAND, "tag"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    yield process
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        stream.close()
+
+
+def feed(process, articles):
+    """Write articles to standard input, and leave it open."""
+    line = json.dumps({"text": TEXT * 10}).encode() + b"\n"
+    process.stdin.write(line * articles)
+    process.stdin.flush()
+
+
+def test_rows_come_before_the_input_ends(started):
+    feed(started, 10)
+    assert json.loads(started.stdout.readline())["text"] == SENTENCES[0]
+    assert started.poll() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_interruption_is_told_in_one_line(started):
+    feed(started, 10)
+    started.stdout.readline()
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 130 and err == b"conflict-nlp: interrupted\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_closed_pipe_ends_quietly(started):
+    feed(started, 100)
+    started.stdout.readline()
+    started.stdout.close()
+    started.stdin.close()
+    assert started.wait(timeout=60) == 1 and started.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
+def test_a_terminal_shows_a_table(story):
+    ours, theirs = os.openpty()
+    subprocess.run([*COMMAND, "tag", story], stdout=theirs, stderr=theirs, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "labels and scores" in shown and "attack_event" in shown and "\x1b[" in shown

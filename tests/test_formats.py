@@ -1,0 +1,260 @@
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conflict_nlp.formats import Article, Reader
+
+TEXT = "Rockets hit the Temirlan base. Four people were killed."
+ACCENTED = "Leyla Arsan’s café was hit — four died. “Nobody knows,” Señor Müller said."
+PAGE = f"""<!DOCTYPE html><html><head><title>Rockets hit base</title></head><body>
+<nav><a href="/">Home</a> <a href="/sport">Sport</a></nav>
+<article><h1>Rockets hit base</h1><p>{TEXT} The defence ministry gave no further details.</p>
+<p>It was the third strike on the base this year, a spokesman for the ministry said.</p></article>
+<footer>All rights reserved</footer></body></html>"""
+ROWS = [
+    {"id": "a1", "title": "Base hit", "text": TEXT},
+    {"id": "a2", "title": None, "text": 'A "quoted", comma\r\nand line; end'},
+    {"id": "a3", "title": "Blank", "text": ""},
+]
+EXPECTED = [Article(row["id"], row["title"], row["text"]) for row in ROWS]
+
+
+def read(*names, **options):
+    """Return articles, problems and notes."""
+    notes = []
+    reader = Reader(names, note=notes.append, **options)
+    return list(reader), reader.problems, notes
+
+
+def as_csv(rows, delimiter=","):
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue().encode()
+
+
+def as_jsonl(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def as_parquet(rows):
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), stream)
+    return stream.getvalue()
+
+
+TABLES = {
+    "rows.csv": as_csv(ROWS),
+    "semicolon.csv": as_csv(ROWS, ";"),
+    "rows.tsv": as_csv(ROWS, "\t"),
+    "rows.jsonl": as_jsonl(ROWS),
+    "rows.parquet": as_parquet(ROWS),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_give_one_article_a_row(tmp_path, name, packed):
+    path = tmp_path / (name + ".gz" * packed)
+    path.write_bytes(gzip.compress(TABLES[name]) if packed else TABLES[name])
+    assert read(path) == (EXPECTED, [], [])
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.txt.gz", "no-end", "A.TXT"])
+def test_text_is_read_as_it_stands(tmp_path, name):
+    text = f"\n{TEXT}\r\n\tThe end \u2028\n"
+    data = text.encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    assert read(path) == ([Article(str(path), None, text)], [], [])
+
+
+def test_html_gives_title_and_main_text(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(PAGE, encoding="utf-8")
+    [article], problems, _ = read(path)
+    assert problems == [] and article.title == "Rockets hit base"
+    assert article.text.startswith(TEXT) and "third strike" in article.text
+    assert "Sport" not in article.text and "rights" not in article.text
+
+
+def test_html_without_text_is_a_problem(tmp_path):
+    (tmp_path / "page.html").write_text("<html></html>", encoding="utf-8")
+    articles, problems, _ = read(tmp_path / "page.html")
+    assert articles == [] and "no article text" in problems[0]
+
+
+def test_folders_are_read_in_order_and_what_is_left_out_is_told(tmp_path):
+    for name in (
+        "b.txt",
+        "a.md",
+        ".hidden.txt",
+        "picture.png",
+        "in/c.txt",
+        ".git/d.txt",
+        "out.csv",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(TEXT, encoding="utf-8")
+    articles, problems, notes = read(tmp_path, leave_out=tmp_path / "out.csv")
+    found = [article.id.removeprefix(str(tmp_path)).replace("\\", "/") for article in articles]
+    assert found == ["/a.md", "/b.txt", "/in/c.txt"]
+    assert problems == [] and len(notes) == 1 and notes[0].endswith(": 1")
+
+
+@pytest.mark.parametrize("data", [*TABLES.values(), gzip.compress(TABLES["rows.jsonl"])])
+def test_standard_input_is_told_by_its_first_bytes(data):
+    code = (
+        "from conflict_nlp.formats import Reader; import json;"
+        "r = Reader(['-'], text_column='text');"
+        "print(json.dumps([list(r), r.problems]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    assert json.loads(done.stdout) == [[list(article) for article in EXPECTED], []]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
+def test_columns_are_guessed_or_named(tmp_path, name):
+    rows = [{"URL": "x/1", "Headline": "H", "summary": "short", "Body": TEXT, "n": 7}]
+    write = {"csv": as_csv, "jsonl": as_jsonl, "parquet": as_parquet}[name.partition(".")[2]]
+    path = tmp_path / name
+    path.write_bytes(write(rows))
+    assert read(path)[0] == [Article("x/1", "H", TEXT)]
+    options = {"text_column": "summary", "title_column": "Body", "id_column": "n"}
+    assert read(path, **options)[0] == [Article("7", TEXT, "short")]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
+def test_rows_without_id_are_numbered(tmp_path, name):
+    write = {"csv": as_csv, "jsonl": as_jsonl, "parquet": as_parquet}[name.partition(".")[2]]
+    path = tmp_path / name
+    path.write_bytes(write([{"text": "a"}, {"text": "b"}]))
+    assert [article.id for article in read(path)[0]] == [f"{path}:1", f"{path}:2"]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
+@pytest.mark.parametrize("options", [{}, {"text_column": "words"}, {"id_column": "number"}])
+def test_a_missing_column_is_told_with_those_there(tmp_path, name, options):
+    write = {"csv": as_csv, "jsonl": as_jsonl, "parquet": as_parquet}[name.partition(".")[2]]
+    path = tmp_path / name
+    path.write_bytes(write([{"date": "1 May", "text" if options else "note": TEXT}]))
+    articles, [problem], _ = read(path, **options)
+    assert articles == [] and str(path) in problem and "'date'" in problem
+    assert f"--{next(iter(options), 'text_column')}".replace("_", "-") in problem
+
+
+def test_bad_lines_of_json_do_not_stop_the_others(tmp_path):
+    path = tmp_path / "a.jsonl"
+    good = '{"text": "%s"}\n'
+    deep = "[" * 100_000
+    lines = [good % 1, "{bad\n", "[1]\n", "\n", '{"text": null}\n', '{"text": 3}\n', f"{deep}\n"]
+    path.write_text("".join([*lines, '{"text": "x", "title": 5}\n', good % 2]), encoding="utf-8")
+    articles, problems, _ = read(path)
+    assert [article.text for article in articles] == ["1", "2"]
+    places = [problem.removeprefix(f"{path}:").partition(":")[0] for problem in problems]
+    assert places == ["2", "3", "5", "6", "7", "8"]
+
+
+def test_bad_rows_of_csv_do_not_stop_the_others(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('id,text\n1,one\n2\n3,a,b\n4,"x"y\n5,five\n6,"never closed\n7,z\n', "utf-8")
+    articles, problems, _ = read(path)
+    assert [article.text for article in articles] == ["one", "five"]
+    assert len(problems) == 4 and all(p.startswith(f"{path}:") for p in problems)
+
+
+def test_bad_files_do_not_stop_the_others(tmp_path):
+    good = tmp_path / "good.txt"
+    good.write_text(TEXT, encoding="utf-8")
+    bad = {
+        "cut.txt.gz": gzip.compress(TEXT.encode() * 9)[:-9],
+        "damaged.txt.gz": gzip.compress(TEXT.encode())[:12] + b"\xff" * 30,
+        "bytes.txt": bytes(range(256)) * 20,
+        "no.parquet": b"PAR1 and nothing else",
+        "pretty.jsonl": json.dumps(ROWS, indent=1).encode(),
+        "empty.csv": b"",
+    }
+    for name, data in bad.items():
+        (tmp_path / name).write_bytes(data)
+    paths = [tmp_path / name for name in ("missing.txt", *bad, "good.txt")]
+    articles, problems, _ = read(*paths)
+    assert articles == [Article(str(good), None, TEXT)]
+    assert [problem.partition(": ")[0] for problem in problems] == [str(p) for p in paths[:-1]]
+
+
+def test_many_problems_are_counted_and_the_first_kept(tmp_path):
+    (tmp_path / "a.jsonl").write_text("x\n" * 200, encoding="utf-8")
+    reader = Reader([tmp_path / "a.jsonl"])
+    assert list(reader) == []
+    assert reader.problem_count == 200 and 0 < len(reader.problems) < 200
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "mac_roman", "utf-16", "utf-16-le"])
+def test_other_encodings_are_found_and_told(tmp_path, encoding):
+    text = ACCENTED
+    if encoding == "latin-1":
+        text = "Señor Müller’s café".replace("’", "'")
+    path = tmp_path / "old.txt"
+    path.write_bytes(text.encode(encoding))
+    [article], problems, [note] = read(path)
+    assert article.text == text and problems == []
+    assert str(path) in note and "not UTF-8" in note
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+def test_encodings_of_tables(tmp_path, name, encoding):
+    texts = ["Plain."] * 3 + [ACCENTED] * 3
+    if name == "rows.csv":
+        data = as_csv([{"text": text} for text in texts])
+    else:
+        lines = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts]
+        data = "".join(lines).encode()
+    path = tmp_path / name
+    path.write_bytes(data.decode().encode(encoding))
+    articles, problems, notes = read(path)
+    assert [article.text for article in articles] == texts
+    assert problems == [] and len(notes) == (encoding != "utf-8-sig")
+
+
+@given(st.binary(max_size=300), st.sampled_from([".txt", ".jsonl", ".csv", ".parquet", "", ".gz"]))
+def test_any_bytes_give_articles_or_problems(tmp_path_factory, data, end):
+    path = tmp_path_factory.mktemp("any") / f"file{end}"
+    path.write_bytes(data)
+    articles, problems, _ = read(path, text_column=None)
+    assert all(isinstance(article.text, str) for article in articles)
+    assert articles or problems or end in (".jsonl", "") or not data.strip()
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+
+
+@given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=5))
+def test_tables_bring_back_what_was_written(tmp_path_factory, cells):
+    rows = [{"title": title, "text": text} for title, text in cells]
+    folder = tmp_path_factory.mktemp("rows")
+    wanted = [(title if title.strip() else None, text) for title, text in cells]
+    for name, write in (("a.csv", as_csv), ("a.jsonl", as_jsonl), ("a.parquet", as_parquet)):
+        (folder / name).write_bytes(write(rows))
+        articles, problems, _ = read(folder / name)
+        assert [(article.title, article.text) for article in articles] == wanted
+        assert problems == []
+
+
+def test_progress_is_counted_in_bytes(tmp_path):
+    for name, data in TABLES.items():
+        (tmp_path / name).write_bytes(data)
+    reader = Reader([tmp_path], note=str)
+    positions = [reader.position for _ in reader]
+    assert positions == sorted(positions) and reader.position == reader.size

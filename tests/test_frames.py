@@ -1,0 +1,112 @@
+import pytest
+
+from conflict_nlp.predict import Tagger
+
+TEXTS = ["A bomb exploded in Velm. Nine people were killed.", "  ", "Rain fell."]
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return Tagger.from_pretrained("minilm")
+
+
+def test_one_row_a_sentence(tagger):
+    pd = pytest.importorskip("pandas")
+    df = pd.DataFrame({"text": TEXTS}, index=[7, 8, 9])
+    tagged = tagger.tag_frame(df)
+    assert list(tagged["article"]) == [7, 7, 9]
+    assert list(tagged["index"]) == [0, 1, 0]
+    first = tagger.tag_article(TEXTS[0]).to_records()[1]
+    row = tagged.iloc[1].to_dict()
+    assert list(row) == ["article", *first]
+    scores = {key for key in first if key.endswith("_score")}
+    assert {key: row[key] for key in set(first) - scores} == {
+        key: first[key] for key in set(first) - scores
+    }
+    # Beside other sentences a batch is padded otherwise, which moves scores a little.
+    assert [row[key] for key in scores] == pytest.approx([first[key] for key in scores], abs=0.02)
+    assert tagged["attack_event"].dtype.kind == "i"
+    assert tagged["attack_event_score"].dtype.kind == "f"
+    assert tagged["uncertain"].dtype.kind == "b"
+
+
+def test_titles_and_names_come_from_their_columns(tagger):
+    pd = pytest.importorskip("pandas")
+    df = pd.DataFrame({"body": TEXTS, "head": ["Bomb in Velm", None, None], "id": ["x", "y", "z"]})
+    tagged = tagger.tag_frame(df, "body", title_column="head", id_column="id")
+    assert list(zip(tagged["article"], tagged["index"])) == [
+        ("x", -1),
+        ("x", 0),
+        ("x", 1),
+        ("z", 0),
+    ]
+    title = tagged.iloc[0]
+    assert (title["text"], title["start"], title["end"]) == ("Bomb in Velm", 0, 0)
+
+
+def test_an_empty_frame_has_all_columns(tagger):
+    pd = pytest.importorskip("pandas")
+    empty = tagger.tag_frame(pd.DataFrame({"text": []}))
+    full = tagger.tag_frame(pd.DataFrame({"text": TEXTS}))
+    assert len(empty) == 0
+    assert list(empty.columns) == list(full.columns)
+
+
+def test_bad_frames_are_named(tagger):
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match="must be a pandas DataFrame, not list"):
+        tagger.tag_frame(TEXTS)
+    with pytest.raises(ValueError, match="no column 'text'; it has: body, id"):
+        tagger.tag_frame(pd.DataFrame({"body": TEXTS, "id": [1, 2, 3]}))
+    with pytest.raises(TypeError, match=r"article 1: column 'text' must hold a string.*dropna"):
+        tagger.tag_frame(pd.DataFrame({"text": ["A bomb exploded.", None]}))
+    with pytest.raises(TypeError, match="title must be a string, not int"):
+        tagger.tag_frame(pd.DataFrame({"text": ["A bomb."], "title": [3]}), title_column="title")
+
+
+def test_pandas_series_give_probabilities(tagger):
+    pd = pytest.importorskip("pandas")
+    df = pd.DataFrame({"text": ["A bomb exploded.", "Rain fell."]}, index=[5, 3])
+    df[list(tagger.labels)] = tagger.predict_proba(df["text"])
+    assert df.loc[5, "attack_event"] > df.loc[3, "attack_event"]
+
+
+def test_datasets_map_gives_probabilities(tagger):
+    datasets = pytest.importorskip("datasets")
+    data = datasets.Dataset.from_dict({"text": ["A bomb exploded.", "Rain fell.", "Nine died."]})
+    tagged = data.map(lambda b: {"scores": tagger.predict_proba(b["text"])}, batched=True)
+    assert tagged["text"] == data["text"]
+    expected = tagger.predict_proba(data["text"])
+    assert [list(row) for row in tagged["scores"]] == [pytest.approx(row) for row in expected]
+
+
+def test_datasets_map_gives_one_row_a_sentence(tagger):
+    datasets = pytest.importorskip("datasets")
+    data = datasets.Dataset.from_dict({"id": ["x", "y"], "text": TEXTS[:2]})
+
+    def sentences(batch):
+        rows = [
+            {"id": name, **record}
+            for name, text in zip(batch["id"], batch["text"])
+            for record in tagger.tag_article(text).to_records()
+        ]
+        return {key: [row[key] for row in rows] for key in rows[0]} if rows else {}
+
+    tagged = data.map(sentences, batched=True, remove_columns=data.column_names)
+    assert tagged["id"][:] == ["x", "x"]
+    assert tagged["text"][:] == ["A bomb exploded in Velm.", "Nine people were killed."]
+
+
+def test_polars_frames_work(tagger):
+    pl = pytest.importorskip("polars")
+    df = pl.DataFrame({"text": ["A bomb exploded.", "Rain fell."]})
+    scored = df.with_columns(pl.DataFrame(tagger.predict_proba(df["text"]), tagger.labels))
+    assert scored.columns == ["text", *tagger.labels]
+    assert scored["attack_event"][0] > scored["attack_event"][1]
+    sentences = pl.DataFrame(
+        {"article": row, **record}
+        for row, text in enumerate(TEXTS)
+        for record in tagger.tag_article(text).to_records()
+    )
+    assert sentences["article"].to_list() == [0, 0, 2]
+    assert sentences["attack_event"].dtype == pl.Int64

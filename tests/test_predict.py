@@ -1,0 +1,223 @@
+"""The public interface; each promise of it holds for every shipped model."""
+
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from conflict_nlp import predict as module
+from conflict_nlp import store
+from conflict_nlp.predict import LABELS, Tagger, predict, predict_iter, predict_proba, tag_article
+
+SENTENCES = [
+    "At least 30 rockets hit the base.",
+    "The match ended in a draw.",
+    "No group has claimed responsibility for the bombing.",
+    "Four people were killed and nine wounded in the blast, police said.",
+    "Parliament will vote on the sanctions next week.",
+    "",
+    "x",
+    "The match ended in a draw.",
+]
+
+
+@pytest.fixture(scope="module", params=sorted(store.shipped_models()))
+def shipped(request):
+    return Tagger.from_pretrained(request.param)
+
+
+def test_labels():
+    assert LABELS == (
+        "attack_event",
+        "casualty_report",
+        "attribution_claim",
+        "political_context",
+    )
+
+
+def test_one_string_gives_one_prediction_a_list_a_list(shipped):
+    one = shipped.predict(SENTENCES[0])
+    several = shipped.predict(SENTENCES)
+    assert [p.text for p in several] == SENTENCES
+    assert one.text == SENTENCES[0]
+    assert one.labels == several[0].labels
+    assert isinstance(one.labels, tuple) and tuple(one.scores) == shipped.labels == LABELS
+    assert all(isinstance(v, float) and 0 <= v <= 1 for v in one.scores.values())
+
+
+def test_clear_sentences_get_their_labels(shipped):
+    found = [set(p.labels) for p in shipped.predict(SENTENCES)]
+    assert found[0] == {"attack_event"}
+    assert found[1] == found[7] == set()
+    assert "attribution_claim" in found[2]
+    assert {"attack_event", "casualty_report"} == found[3]
+    assert found[4] == {"political_context"}
+
+
+def test_predict_proba_is_what_predict_shows(shipped):
+    scores = shipped.predict_proba(SENTENCES)
+    assert scores.dtype == np.float32 and scores.shape == (len(SENTENCES), 4)
+    shown = [[p.scores[label] for label in LABELS] for p in shipped.predict(SENTENCES)]
+    np.testing.assert_allclose(scores, shown, atol=1e-6)
+    assert shipped.predict_proba("A single string.").shape == (1, 4)
+
+
+def test_empty_input_gives_an_empty_result(shipped):
+    assert shipped.predict([]) == []
+    assert shipped.predict_proba([]).shape == (0, 4)
+    assert shipped.tag_article("").sentences == ()
+    assert shipped.tag_article(" \n\ufeff").to_records() == []
+
+
+def test_a_score_does_not_depend_on_neighbours_order_or_batch_size(shipped, article):
+    texts = [s.text for s in shipped.tag_article(article).sentences] + SENTENCES
+    alone = np.concatenate([shipped.predict_proba([text]) for text in texts])
+    for size in (1, 5, 64):
+        np.testing.assert_allclose(
+            shipped.predict_proba(texts[::-1], batch_size=size)[::-1], alone, atol=1e-3
+        )
+
+
+def test_thresholds_decide_the_labels_and_only_those_named(shipped):
+    everything = shipped.predict(SENTENCES, thresholds=dict.fromkeys(LABELS, 0.0))
+    assert all(p.labels == LABELS for p in everything)
+    nothing = shipped.predict(SENTENCES, thresholds=dict.fromkeys(LABELS, 1.0))
+    assert all(p.labels == () for p in nothing)
+    one = shipped.predict(SENTENCES, thresholds={"attribution_claim": 0.0})
+    for changed, plain in zip(one, shipped.predict(SENTENCES)):
+        assert set(changed.labels) == {*plain.labels, "attribution_claim"}
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        ({"attack": 0.5}, "unknown label 'attack'"),
+        ({"attack_event": 1.5}, r"'attack_event' must lie in 0..1, not 1.5"),
+        ({"attack_event": float("nan")}, "must lie in 0..1"),
+        ({"attack_event": "high"}, "must be a number, not 'high'"),
+    ],
+)
+def test_bad_thresholds_are_named(tagger, thresholds, message):
+    with pytest.raises(ValueError, match=message):
+        tagger.predict(SENTENCES, thresholds=thresholds)
+    with pytest.raises(ValueError, match=message):
+        tagger.predict_iter([], thresholds=thresholds)
+
+
+def test_what_is_not_a_string_is_named_by_position(tagger):
+    with pytest.raises(TypeError, match="sentence 1 must be a string, not int"):
+        tagger.predict(["fine", 3])
+    with pytest.raises(TypeError, match="sentence 0 must be a string, not NoneType"):
+        tagger.predict_proba([None])
+    for wrong in (None, 7, b"bytes", {"a": 1}):
+        with pytest.raises(TypeError, match="iterable of strings"):
+            tagger.predict(wrong)
+    with pytest.raises(TypeError, match="text must be a string"):
+        tagger.tag_article(None)
+    with pytest.raises(TypeError, match="title must be a string"):
+        tagger.tag_article("Text.", title=3)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, True])
+def test_bad_batch_size(tagger, size):
+    with pytest.raises(ValueError, match="batch_size must be a whole number"):
+        tagger.predict(SENTENCES, batch_size=size)
+    with pytest.raises(ValueError, match="batch_size must be a whole number"):
+        tagger.predict("one", batch_size=size)
+
+
+def test_article_offsets_and_records(shipped, article):
+    tagged = shipped.tag_article(article, title="Rockets hit base")
+    assert 25 <= len(tagged.sentences) <= 40
+    assert all(article[s.start : s.end] == s.text for s in tagged.sentences)
+    assert tagged.headline.text == tagged.title == "Rockets hit base"
+    records = tagged.to_records()
+    assert [r["text"] for r in records] == [s.text for s in tagged.sentences]
+    assert set(records[0]) == {
+        *("index", "start", "end", "text", "uncertain", "truncated"),
+        *LABELS,
+        *(f"{label}_score" for label in LABELS),
+    }
+    assert tagged.to_dict()["sentences"][0]["labels"] == list(tagged.sentences[0].labels)
+    assert shipped.tag_article(article).headline is None
+
+
+def test_only_transformers_truncate_and_say_so(tagger, baseline):
+    long = "The army shelled the town. " * 200
+    assert tagger.predict(long).truncated
+    assert "attack_event" in tagger.predict(long).labels
+    assert not tagger.predict("The army shelled the town.").truncated
+    assert not baseline.predict(long).truncated
+
+
+@pytest.mark.parametrize(
+    "text", ["\x00", "\ud800 \udfff", "\u202e\u200b", "😀" * 50, "<b>&", "a" * 1_000_000, "né 北京"]
+)
+def test_odd_input_is_tagged_like_any_other(shipped, text):
+    assert shipped.predict(text).text == text
+    assert np.isfinite(shipped.predict_proba([text])).all()
+
+
+def test_streams_are_read_no_further_than_needed(tagger):
+    read = []
+
+    def stream():
+        for i in range(100_000):
+            read.append(i)
+            yield f"Sentence number {i}."
+
+    results = tagger.predict_iter(stream())
+    assert next(results).text == "Sentence number 0."
+    assert len(read) < 1000
+
+
+def test_results_keep_their_order_over_many_windows(tagger):
+    texts = [f"Rocket number {i % 90} fell." for i in range(2500)]
+    assert [p.text for p in tagger.predict_iter(texts)] == texts
+
+
+def test_threads_share_a_tagger(tagger, article):
+    expected = tagger.tag_article(article)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(tagger.tag_article, [article] * 16)) == [expected] * 16
+
+
+def test_a_pickled_tagger_gives_the_same(shipped):
+    assert pickle.loads(pickle.dumps(shipped)).predict(SENTENCES) == shipped.predict(SENTENCES)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_other_processes_give_the_same(tagger, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} on this system")
+    expected = tagger.predict(SENTENCES)
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.apply_async(tagger.predict, (SENTENCES,)).get(60) == expected
+
+
+def test_module_functions_use_the_default_model(tagger, article):
+    assert predict(SENTENCES) == tagger.predict(SENTENCES)
+    assert list(predict_iter(SENTENCES)) == tagger.predict(SENTENCES)
+    assert (predict_proba(SENTENCES) == tagger.predict_proba(SENTENCES)).all()
+    assert tag_article(article) == tagger.tag_article(article)
+    assert set(module.__all__) <= set(dir(module))
+
+
+def test_import_brings_nothing_heavy():
+    code = (
+        "import sys, conflict_nlp.predict\n"
+        "heavy = {'torch', 'transformers', 'sklearn', 'pandas', 'datasets'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0
+
+
+def test_progress_bar_goes_to_standard_error(tagger, capsys):
+    assert len(tagger.predict(SENTENCES, show_progress=True)) == len(SENTENCES)
+    shown = capsys.readouterr()
+    assert "tagging" in shown.err and shown.out == ""

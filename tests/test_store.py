@@ -1,0 +1,134 @@
+"""Model folders that are missing, damaged or hostile: one clear error, nothing loaded."""
+
+import json
+import shutil
+
+import joblib
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+
+from conflict_nlp import store
+from conflict_nlp.predict import LABELS, Tagger
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return shutil.copytree(store.find("minilm"), tmp_path / "model")
+
+
+def edit_manifest(folder, **changes):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def refused(folder, message, **options):
+    with pytest.raises(store.ModelError, match=message):
+        Tagger.from_pretrained(folder, **options)
+
+
+def test_a_copied_folder_is_the_same_model(folder, tagger):
+    assert Tagger.from_pretrained(folder).predict("A bomb killed two.") == tagger.predict(
+        "A bomb killed two."
+    )
+
+
+def test_unknown_name_lists_the_shipped_ones():
+    refused(
+        "no-such-model", "no model 'no-such-model': give a folder that exists, or one of .*minilm"
+    )
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "calibration.json"])
+def test_a_flipped_byte_and_a_missing_file_are_named(folder, name):
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    refused(folder, f"{name} is damaged .*install the package again")
+    (folder / name).unlink()
+    refused(folder, f"{name} is missing; install the package again")
+
+
+def test_no_manifest(folder):
+    (folder / "manifest.json").unlink()
+    refused(folder, "manifest.json is missing")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "format version None"),
+        ('{"format_version": 99}', "format version 99, this library reads 1"),
+        ('{"format_version": 1}', "lacks 'files' or 'labels'"),
+        ('{"format_version": 1, "files": {}, "labels": [1]}', "lacks 'files' or 'labels'"),
+    ],
+)
+def test_bad_manifests(folder, content, message):
+    (folder / "manifest.json").write_text(content)
+    refused(folder, message)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "sub/file", ".."])
+def test_paths_out_of_the_folder(folder, name):
+    (folder.parent / "outside").write_text("x")
+    edit_manifest(folder, files={name: "0" * 64})
+    refused(folder, "points out of the model folder")
+
+
+def test_links_out_of_the_folder(folder):
+    (folder / "tokenizer.json").rename(folder.parent / "elsewhere.json")
+    (folder / "tokenizer.json").symlink_to(folder.parent / "elsewhere.json")
+    refused(folder, "tokenizer.json points out of the model folder")
+
+
+def test_an_engine_that_is_not_known(folder):
+    edit_manifest(folder, engine="quantum")
+    refused(folder, "engine 'quantum'")
+
+
+def test_a_valid_hash_of_invalid_content(folder):
+    listed = json.loads((folder / "manifest.json").read_text())["files"]
+    for name in ("model.onnx", "tokenizer.json", "calibration.json"):
+        broken = shutil.copytree(folder, folder.parent / f"broken-{name}")
+        store.write(
+            broken,
+            json.loads((folder / "manifest.json").read_text()),
+            lambda new, broken=name: [
+                (new / n).write_bytes(b"{}" if n == broken else (folder / n).read_bytes())
+                for n in listed
+            ],
+        )
+        refused(broken, name)
+
+
+def test_a_joblib_file_without_manifest_needs_trust(tmp_path):
+    pipeline = make_pipeline(TfidfVectorizer(), OneVsRestClassifier(LogisticRegression()))
+    texts = ["bomb", "killed", "claimed", "minister"]
+    pipeline.fit(texts, [[i == j for j in range(4)] for i in range(4)])
+    joblib.dump(pipeline, tmp_path / "model.joblib")
+    refused(tmp_path, "no manifest, and loading it could run any code.*trust=True")
+    own = Tagger.from_pretrained(tmp_path, trust=True)
+    assert own.labels == LABELS
+    assert own.predict_proba(texts).argmax(1).tolist() == [0, 1, 2, 3]
+
+
+def test_trust_does_not_loosen_the_checks_of_a_manifest(tmp_path):
+    copy = shutil.copytree(store.find("baseline"), tmp_path / "model")
+    (copy / "model.joblib").write_bytes(b"other")
+    refused(copy, "model.joblib is damaged", trust=True)
+
+
+def test_a_failed_save_leaves_the_old_model_whole(folder, tmp_path):
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+
+    def fail(new):
+        (new / "model.onnx").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.write(folder, {"labels": ["a"]}, fail)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]

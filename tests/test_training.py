@@ -1,0 +1,285 @@
+"""One run of the whole training path on a tiny model and a tiny corpus, and its parts."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    PreTrainedTokenizerFast,
+)
+
+from conflict_nlp.predict import LABELS, Tagger
+from conflict_nlp.sentences import split_sentences
+from training import annotations, benchmark, calibrate, export_onnx, train_baseline
+from training import train_transformer as transformer
+from training.data import article_groups, in_development_split, read_sentences, split_articles
+from training.options import parse
+
+torch.set_num_threads(1)  # the model is too small to share
+
+PARTS = {
+    "attack_event": ["rockets hit the base", "gunmen raided the bank", "a bomb tore the market"],
+    "casualty_report": ["six people were killed", "nine were wounded", "nobody was hurt"],
+    "attribution_claim": ["no group claimed it", "the army blamed rebels", "he denied the charge"],
+    "political_context": ["parliament will vote", "the minister resigned", "talks go on"],
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """60 articles whose sentences put together parts with known labels."""
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("corpus") / "train.jsonl"
+    with path.open("w") as stream:
+        for article in range(60):
+            sentences = []
+            for number in range(8):
+                labels = [label for label in LABELS if random.random() < 0.3]
+                parts = [str(random.choice(PARTS[label])) for label in labels]
+                text = f"{' and '.join(parts) or 'the rain fell'} on day {number}."
+                sentences.append({"text": text, "labels": labels})
+            stream.write(json.dumps({"id": f"article-{article}", "sentences": sentences}) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def base(corpus, tmp_path_factory):
+    """A BERT of two small layers with random weights, saved as a hub model is."""
+    folder = tmp_path_factory.mktemp("base")
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=special)
+    tokenizer.train_from_iterator(read_sentences([corpus])["text"], trainer)
+    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, ends)
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token"), special))
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        max_position_embeddings=64,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(base, corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    options = ["--base", str(base), "--data", str(corpus), "--output", str(folder)]
+    options += ["--epochs", "25", "--learning-rate", "2e-3", "--development", "0.25"]
+    transformer.main([*options, "--max-length", "48", "--save-steps", "1000"])
+    return folder
+
+
+def test_a_trained_transformer_becomes_a_model_that_tags(checkpoint, tmp_path):
+    record = json.loads((checkpoint / "training.json").read_text())
+    assert record["development"]["f1_macro"] > 0.9
+    export_onnx.main(["--checkpoint", str(checkpoint), "--output", str(tmp_path / "int8")])
+    export_onnx.main(
+        ["--checkpoint", str(checkpoint), "--output", str(tmp_path / "fp32"), "--fp32"]
+    )
+    development = read_sentences([checkpoint / "development.jsonl"])
+    texts, true = list(development["text"]), np.array(development["targets"]) >= 0.5
+    for name in ("int8", "fp32"):
+        tagger = Tagger.from_pretrained(tmp_path / name)
+        given = [[label in p.labels for label in LABELS] for p in tagger.predict(texts)]
+        assert f1_score(true, given, average="macro") > 0.9
+    card = (tmp_path / "int8" / "README.md").read_text()
+    assert "learning_rate: 0.002" in card and "| `attack_event` |" in card
+
+
+def test_the_exported_model_gives_the_logits_of_torch(checkpoint, tmp_path, corpus):
+    export_onnx.main(
+        ["--checkpoint", str(checkpoint), "--output", str(tmp_path / "fp32"), "--fp32"]
+    )
+    texts = [*read_sentences([corpus])["text"][:40], "word " * 100]
+    ours, truncated = Tagger.from_pretrained(tmp_path / "fp32")._classifier.logits(texts, 7)
+    tokenizer = transformer.AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+    batch = tokenizer(texts, padding=True, truncation=True, max_length=48, return_tensors="pt")
+    batch.pop("token_type_ids", None)
+    with torch.inference_mode():
+        theirs = model(**batch).logits.numpy()
+    np.testing.assert_allclose(ours, theirs, atol=2e-4)
+    assert truncated.tolist() == [False] * 40 + [True]
+
+
+def test_a_run_that_was_cut_off_goes_on(base, corpus, tmp_path):
+    options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path)]
+    options += ["--epochs", "2", "--save-steps", "5", "--development", "0.25"]
+    transformer.main(options)
+    whole = json.loads((tmp_path / "training.json").read_text())
+    (saved,) = (tmp_path / "checkpoints").iterdir()
+    state = json.loads((saved / "trainer_state.json").read_text())
+    assert 5 <= state["global_step"] <= state["max_steps"]
+    transformer.main([*options, "--resume"])
+    assert json.loads((tmp_path / "training.json").read_text())["development"] == pytest.approx(
+        whole["development"], abs=0.05
+    )
+
+
+def test_frozen_layers_stay_as_they_were(base):
+    model = AutoModelForSequenceClassification.from_pretrained(base)
+    transformer.freeze(model, 1)
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert not any(name.startswith("bert.embeddings") or ".layer.0." in name for name in trained)
+    assert any(".layer.1." in name for name in trained)
+
+
+def test_the_baseline_learns_and_loads(corpus, tmp_path):
+    train_baseline.main(["--data", str(corpus), "--output", str(tmp_path / "b"), "--folds", "3"])
+    tagger = Tagger.from_pretrained(tmp_path / "b")
+    assert tagger.predict("six people were killed on day 9.").labels == ("casualty_report",)
+    assert "Out-of-fold macro F1" in (tmp_path / "b" / "README.md").read_text()
+
+
+def test_the_benchmark_writes_what_it_measures(corpus, tmp_path, capsys):
+    options = ["--data", str(corpus), "--models", "baseline", "--output", str(tmp_path / "table")]
+    benchmark.main([*options, "--rounds", "50"])
+    (result,) = json.loads((tmp_path / "table.json").read_text())
+    data = read_sentences([corpus])
+    true = np.array(data["targets"]) >= 0.5
+    predictions = Tagger.from_pretrained("baseline").predict(list(data["text"]))
+    given = np.array([[label in p.labels for label in LABELS] for p in predictions])
+    expected = f1_score(true, given, average=None)
+    assert [row["f1"] for row in result["labels"].values()] == pytest.approx(expected, abs=1e-4)
+    low, high = result["macro_f1_interval"]
+    assert result["macro_f1"] == pytest.approx(expected.mean(), abs=1e-4)
+    assert low < result["macro_f1"] < high
+    assert (tmp_path / "table.md").read_text() in capsys.readouterr().out
+
+
+def test_bootstrap_agrees_with_drawing_articles_one_by_one():
+    random = np.random.default_rng(1)
+    true, given = random.random((300, 4)) < 0.3, random.random((300, 4)) < 0.3
+    given |= true & (random.random((300, 4)) < 0.7)
+    groups = [str(i // 10) for i in range(300)]
+    values = []
+    for _ in range(600):
+        rows = np.concatenate([np.arange(a * 10, a * 10 + 10) for a in random.integers(0, 30, 30)])
+        values.append(f1_score(true[rows], given[rows], average="macro"))
+    expected = np.percentile(values, [2.5, 97.5])
+    found = benchmark.bootstrap_interval(true, given, groups, 2000, 0)
+    np.testing.assert_allclose(found, expected, atol=0.015)
+
+
+def test_calibration_mends_scores_that_are_off():
+    random = np.random.default_rng(0)
+    probability = random.random((20_000, 2)).astype(np.float32)
+    true = random.random((20_000, 2)) < probability
+    logits = (np.log(probability / (1 - probability)) * 3 + 1).astype(np.float32)
+    calibration = calibrate.fit(logits, true, ("a", "b"))
+    scores = calibration.scores(logits)
+    np.testing.assert_allclose(scores, probability, atol=0.03)
+    before = calibrate.expected_calibration_error(1 / (1 + np.exp(-logits[:, 0])), true[:, 0])
+    assert before > 0.1 > 0.02 > calibrate.expected_calibration_error(scores[:, 0], true[:, 0])
+    low, high = calibration.uncertain[0]
+    assert low == pytest.approx(0.25, abs=0.05) and high == pytest.approx(0.75, abs=0.05)
+
+
+def test_a_label_without_examples_cannot_be_calibrated():
+    with pytest.raises(ValueError, match="only one value of 'b'"):
+        calibrate.fit(np.zeros((4, 2), np.float32), np.array([[1, 0], [0, 0]] * 2, bool), "ab")
+
+
+def test_no_article_is_cut_in_two(corpus):
+    training, development = split_articles(read_sentences([corpus]), 0.3)
+    assert not set(training["article"]) & set(development["article"])
+    assert len(training) + len(development) == 480 and len(development) > 48
+    assert article_groups(["a@3", "a", "b"]) == ["a", "a", "b"]
+    assert in_development_split("a@3", 0.5) == in_development_split("a", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ({"id": "a", "sentences": [{"text": "x", "labels": ["war"]}]}, "unknown label 'war'"),
+        ({"id": "a", "sentences": [{"text": None, "labels": []}]}, "has no 'text'"),
+        ({"text": "x"}, "neither 'labels' nor 'targets'"),
+        ({"text": "x", "targets": [1, 0]}, "2 targets for 4 labels"),
+    ],
+)
+def test_bad_rows_name_file_and_line(tmp_path, line, message):
+    path = tmp_path / "bad.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    with pytest.raises(ValueError, match=rf"bad.jsonl, line 1: .*{message}"):
+        read_sentences([path])
+
+
+def test_soft_targets_are_read(tmp_path):
+    path = tmp_path / "soft.jsonl"
+    path.write_text('{"article": "a", "text": "x", "targets": [0.1, 0.2, 0.3, 0.4]}\n')
+    assert read_sentences([path])["targets"] == [[0.1, 0.2, 0.3, 0.4]]
+
+
+def test_a_missing_data_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no data file at .*none\.jsonl"):
+        read_sentences([tmp_path / "none.jsonl"])
+
+
+def test_options_come_from_a_file_and_the_command_line_wins(tmp_path, capsys):
+    import argparse
+
+    def parser():
+        made = argparse.ArgumentParser()
+        made.add_argument("--epochs", type=float, required=True)
+        made.add_argument("--seed", type=int, default=0)
+        return made
+
+    config = tmp_path / "options.toml"
+    config.write_text("epochs = 3\nseed = 5\n")
+    options = parse(parser(), ["--config", str(config), "--seed", "7"])
+    assert (options.epochs, options.seed) == (3.0, 7)
+    config.write_text("epoch = 3\n")
+    with pytest.raises(SystemExit) as stopped:
+        parse(parser(), ["--config", str(config)])
+    assert stopped.value.code == 2 and "unknown key 'epoch'" in capsys.readouterr().err
+
+
+def test_labels_part_from_text_and_come_back(tmp_path, capsys):
+    texts = ["Rockets killed six as talks began, the army said.", "It rained all day."]
+    labels = [list(LABELS), []]
+    labelled = tmp_path / "labelled.jsonl"
+    sentences = [{"text": t, "labels": given} for t, given in zip(texts, labels)]
+    labelled.write_text(json.dumps({"id": "one", "sentences": sentences}) + "\n")
+    standoff, joined = tmp_path / "standoff.jsonl", tmp_path / "joined.jsonl"
+    annotations.main(["strip", str(labelled), "--out", str(standoff)])
+    assert "rained" not in standoff.read_text()
+    rows = [json.loads(line) for line in standoff.read_text().splitlines()]
+    assert rows[0]["sha256"] == hashlib.sha256(texts[0].encode()).hexdigest()
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "corpus.csv").write_text(f'id,body\n1,"{texts[0]}\n{texts[1]}"\n')
+    command = ["join", str(tmp_path / "raw"), "--annotations", str(standoff)]
+    annotations.main([*command, "--out", str(joined)])
+    assert "found 2 of 2 labelled sentences (100.0%)" in capsys.readouterr().out
+    assert json.loads(joined.read_text()) == {"id": "one", "sentences": sentences}
+    annotations.main(["agree", str(labelled), "--second", str(standoff)])
+    shown = capsys.readouterr().out
+    assert "1 articles, 2 sentences, 0 with a difference" in shown
+    assert "| attack_event | 1 | 1 | 1.000 | 1.000 |" in shown
+
+
+@pytest.mark.parametrize("script", [train_baseline, transformer, export_onnx, benchmark])
+def test_scripts_explain_themselves(script, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        script.main(["--help"])
+    assert stopped.value.code == 0 and "--config" in capsys.readouterr().out
+
+
+def test_sentences_of_the_corpus_survive_the_splitter(corpus):
+    for text in read_sentences([corpus])["text"][:50]:
+        assert [s.text for s in split_sentences(text)] == [text]
