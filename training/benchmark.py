@@ -30,29 +30,55 @@ from training.progress import track
 _BEGIN, _END = "<!-- table -->", "<!-- end of table -->"
 
 
-def macro_f1(true: NDArray[np.bool_], given: NDArray[np.bool_]) -> float:
-    """Return the mean of the labels' F1; a label with no sentence on either side counts 0."""
-    both = (true & given).sum(0)
-    return float(np.mean(2 * both / np.maximum(true.sum(0) + given.sum(0), 1)))
+def macro_means(
+    true: NDArray[np.bool_],
+    given: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> dict[str, float]:
+    """Return the means over the labels of precision, recall, F1 and average precision.
+
+    Arrays are [sentences, labels]; `weights` [sentences] counts each sentence so many times. What
+    has no sentence to be measured on counts 0.
+    """
+    both, positives, predicted = (weights @ part for part in (true & given, true, given))
+    values = {
+        "precision": both / np.maximum(predicted, 1),
+        "recall": both / np.maximum(positives, 1),
+        "f1": 2 * both / np.maximum(positives + predicted, 1),
+        "average_precision": np.array(
+            [
+                average_precision_score(true[:, k], scores[:, k], sample_weight=weights)
+                if positives[k]
+                else 0.0
+                for k in range(true.shape[1])
+            ]
+        ),
+    }
+    return {name: float(value.mean()) for name, value in values.items()}
 
 
-def bootstrap_interval(
-    true: NDArray[np.bool_], given: NDArray[np.bool_], groups: Sequence[str], rounds: int, seed: int
-) -> tuple[float, float]:
-    """Return the 2.5 and 97.5 percentiles of macro F1 over resampled articles."""
+def bootstrap_intervals(
+    true: NDArray[np.bool_],
+    given: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    groups: Sequence[str],
+    rounds: int,
+    seed: int,
+) -> dict[str, tuple[float, float]]:
+    """Return the 2.5 and 97.5 percentiles of each macro mean over resampled articles."""
     random = np.random.default_rng(seed)
     _, which = np.unique(np.asarray(groups), return_inverse=True)
-    articles = which.max() + 1
-    # Counts a label and article: macro F1 of a resample is a weighted sum of them.
-    counts = [
-        np.stack([np.bincount(which, part[:, k], articles) for k in range(true.shape[1])])
-        for part in (true & given, true, given)
-    ]
-    drawn = random.multinomial(articles, np.full(articles, 1 / articles), size=rounds).T
-    both, positives, predicted = (part @ drawn for part in counts)
-    values = (2 * both / np.maximum(positives + predicted, 1)).mean(0)
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    articles = int(which.max()) + 1
+    drawn = random.multinomial(articles, np.full(articles, 1 / articles), size=rounds)
+    samples = [macro_means(true, given, scores, counts[which].astype(float)) for counts in drawn]
+    return {
+        name: (
+            float(np.percentile([sample[name] for sample in samples], 2.5)),
+            float(np.percentile([sample[name] for sample in samples], 97.5)),
+        )
+        for name in samples[0]
+    }
 
 
 def measure(
@@ -75,6 +101,7 @@ def measure(
     precision, recall, f1, support = precision_recall_fscore_support(
         true, given, average=None, zero_division=0
     )
+    intervals = bootstrap_intervals(true, given, scores, groups, rounds, seed)
     folder = store.find(name)
     return {
         "model": name,
@@ -91,10 +118,10 @@ def measure(
             }
             for i, label in enumerate(labels)
         },
-        "macro_f1": round(macro_f1(true, given), 4),
-        "macro_f1_interval": [
-            round(v, 4) for v in bootstrap_interval(true, given, groups, rounds, seed)
-        ],
+        "macro": {
+            mean: {"value": round(value, 4), "interval": [round(v, 4) for v in intervals[mean]]}
+            for mean, value in macro_means(true, given, scores, np.ones(len(true))).items()
+        },
         "size_mb": round(sum(p.stat().st_size for p in folder.iterdir()) / 1e6, 1),
         "sentences_per_second": round(len(texts) / seconds),
     }
@@ -102,18 +129,21 @@ def measure(
 
 def markdown(results: list[dict[str, Any]], sentences: int, articles: int) -> str:
     """Return the tables as Markdown."""
+    means = ("f1", "precision", "recall", "average_precision")
     lines = [
-        f"{articles} held-out articles, {sentences} sentences. Macro F1 with its 95% bootstrap "
-        "interval over articles.",
+        f"{articles} held-out articles, {sentences} sentences. Macro means over the labels, with "
+        "95% bootstrap intervals over articles.",
         "",
-        "| model | macro F1 | interval | MB | sentences/s |",
-        "|---|---|---|---|---|",
+        "| model | macro F1 | precision | recall | average precision | MB | sentences/s |",
+        "|---|---|---|---|---|---|---|",
     ]
     for r in results:
-        low, high = r["macro_f1_interval"]
+        cells = [
+            "{:.3f} ({:.3f} to {:.3f})".format(r["macro"][m]["value"], *r["macro"][m]["interval"])
+            for m in means
+        ]
         lines.append(
-            f"| {r['model']} | {r['macro_f1']:.3f} | {low:.3f} to {high:.3f} "
-            f"| {r['size_mb']} | {r['sentences_per_second']} |"
+            f"| {r['model']} | {' | '.join(cells)} | {r['size_mb']} | {r['sentences_per_second']} |"
         )
     lines += [
         "",
@@ -144,7 +174,7 @@ def record(results: list[dict[str, Any]]) -> None:
         path = store.find(result["model"]) / "manifest.json"
         manifest = json.loads(path.read_text(encoding="utf-8"))
         f1 = {label: round(row["f1"], 3) for label, row in result["labels"].items()}
-        manifest["scores"] = {"macro_f1": round(result["macro_f1"], 3), **f1}
+        manifest["scores"] = {"macro_f1": round(result["macro"]["f1"]["value"], 3), **f1}
         path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
@@ -155,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", nargs="+", default=["baseline", "minilm"])
     parser.add_argument("--output", type=Path, help="writes OUTPUT.md and OUTPUT.json")
     parser.add_argument("--record", action="store_true", help="write F1 into the manifests")
-    parser.add_argument("--rounds", type=int, default=2000, help="bootstrap resamples")
+    parser.add_argument("--rounds", type=int, default=1000, help="bootstrap resamples")
     parser.add_argument("--seed", type=int, default=0)
     options = parse(parser, argv)
     data = read_sentences(options.data)

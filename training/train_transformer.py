@@ -125,6 +125,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=options.resume or None)
     trainer.save_model(str(options.output))
+    trainer.save_state()
     tokenizer.save_pretrained(str(options.output))
     record: dict[str, Any] = {
         "options": {key: _plain(value) for key, value in vars(options).items()},

@@ -1,0 +1,135 @@
+r"""Measure the speed of tagging, side by side in one run.
+
+    python -m training.benchmark_speed --data train.jsonl --models minilm baseline \
+        --plain runs/minilm-fp32/model.onnx
+
+Throughput is the median of several rounds over the same sentences, the engines taking turns.
+``--plain`` adds what onnxruntime gives as it comes: the fp32 graph, and its dynamic quantisation,
+both run with batches of 32 sorted by length.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from conflict_nlp import store
+from conflict_nlp.predict import Tagger
+from training.data import read_sentences
+from training.options import parse
+
+Run = Callable[[list[str]], object]
+
+
+def plain(path: Path) -> Run:
+    """Return a tagger of texts as a user of onnxruntime would write it first."""
+    tokenizer = Tagger.from_pretrained("minilm")._classifier._tokenizer  # type: ignore[attr-defined]
+    session = onnxruntime.InferenceSession(str(path))
+
+    def run(texts: list[str]) -> object:
+        rows = sorted((e.ids[:128] for e in tokenizer.encode_batch(texts)), key=len)
+        for start in range(0, len(rows), 32):
+            batch = rows[start : start + 32]
+            width = max(map(len, batch))
+            ids = np.array([row + [0] * (width - len(row)) for row in batch], np.int64)
+            session.run(None, {"input_ids": ids, "attention_mask": (ids > 0).astype(np.int64)})
+        return None
+
+    return run
+
+
+def throughput(runs: dict[str, Run], texts: list[str], rounds: int) -> dict[str, float]:
+    """Return sentences a second of each run, the median over the rounds."""
+    measured: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run(texts[:64])
+    for _ in range(rounds):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            run(texts)
+            measured[name].append(len(texts) / (time.perf_counter() - began))
+    return {name: statistics.median(values) for name, values in measured.items()}
+
+
+def latency(tagger: Tagger, text: str) -> float:
+    """Return the median time of one sentence after warm-up, in milliseconds."""
+    seconds = []
+    for i in range(60):
+        began = time.perf_counter()
+        tagger.predict(f"{text} {i}")
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds[10:]) * 1000
+
+
+def cold(code: str, rounds: int) -> tuple[float, float]:
+    """Return median seconds and peak memory in MB of a fresh process that runs `code`."""
+    seconds = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - began)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return statistics.median(seconds), peak
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="Measure the speed of tagging.")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
+    parser.add_argument("--models", nargs="+", default=["minilm", "baseline"])
+    parser.add_argument("--plain", type=Path, help="fp32 ONNX graph to compare with")
+    parser.add_argument("--sentences", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parse(parser, argv)
+    texts = list(dict.fromkeys(read_sentences(options.data)["text"]))[: options.sentences]
+    # The fresh processes come first: their peak is the largest of all children so far.
+    code = "from conflict_nlp.predict import predict"
+    imported, _ = cold("import conflict_nlp.predict", options.rounds)
+    first, _ = cold(f"{code}; predict('Rockets hit the town.')", options.rounds)
+    article = "''.join(f'Rocket {i} hit the town of Velm. ' for i in range(5000))"
+    _, peak = cold(f"from conflict_nlp.predict import tag_article; tag_article({article})", 1)
+    taggers = {name: Tagger.from_pretrained(name) for name in options.models}
+    runs: dict[str, Run] = {name: tagger.predict for name, tagger in taggers.items()}
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.plain:
+            quantised = Path(scratch) / "dynamic.onnx"
+            quantize_dynamic(
+                options.plain,
+                quantised,
+                weight_type=QuantType.QInt8,
+                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+            )
+            runs["plain fp32"] = plain(options.plain)
+            runs["plain dynamic int8"] = plain(quantised)
+        rates = throughput(runs, texts, options.rounds)
+    print(
+        f"{len(texts)} sentences, {os.cpu_count()} processors, median of {options.rounds} rounds\n"
+    )
+    print("| engine | sentences/s | ratio |\n|---|---|---|")
+    slowest = min(rates.values())
+    for name, rate in rates.items():
+        print(f"| {name} | {rate:.0f} | {rate / slowest:.2f} |")
+    print("\n| measure | value |\n|---|---|")
+    for name, tagger in taggers.items():
+        if store.read(store.find(name)).manifest["engine"] == "onnx":
+            print(f"| latency of one sentence, {name} | {latency(tagger, texts[0]):.1f} ms |")
+    print(f"| import of conflict_nlp.predict | {imported:.2f} s |")
+    print(f"| process start to first tagged sentence | {first:.2f} s |")
+    print(f"| peak memory, article of 5,000 sentences | {peak:.0f} MB |")
+
+
+if __name__ == "__main__":
+    main()
