@@ -274,6 +274,7 @@ def read_csv(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         raise ValueError(f"{path} is not UTF-8: save it as 'CSV UTF-8'") from error
     header = text.split("\n", 1)[0]
     separator = max(",;\t", key=header.count)  # some languages' spreadsheets write semicolons
+    csv.field_size_limit(2**31 - 1)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restval="")
     columns = reader.fieldnames or []
     labels = [name for name in columns if f"{name}_score" in columns]

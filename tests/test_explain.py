@@ -14,7 +14,7 @@ from conflict_nlp.predict import Tagger
 MODELS = ["minilm"] + (["baseline"] if importlib.util.find_spec("sklearn") else [])
 PLANTED = [
     ("On Monday the committee in the small town of Velm was bombed.", "attack_event", "bombed"),
-    ("On Tuesday the weather was mild, and nine people were killed.", "casualty_report", "killed"),
+    ("In the small town of Velm nine people were killed on Tuesday.", "casualty_report", "killed"),
 ]
 
 
@@ -73,8 +73,7 @@ def test_a_weight_is_what_the_log_odds_lose(model):
     for words, lost in zip(explained.values(), odds[0] - odds[1]):
         assert [word.weight for word in words] == sorted((w.weight for w in words), reverse=True)
         weight = next(word.weight for word in words if word.text == "bombed")
-        # An 8-bit model reads a text a little differently beside other texts.
-        assert weight == pytest.approx(lost, abs=0.5 if model == "minilm" else 0.01)
+        assert weight == pytest.approx(lost, abs=0.01)
 
 
 def test_every_word_has_its_weight():

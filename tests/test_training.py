@@ -123,7 +123,7 @@ def test_a_run_that_was_cut_off_goes_on(base, corpus, tmp_path):
     options += ["--epochs", "2", "--save-steps", "5", "--development", "0.25"]
     transformer.main(options)
     whole = json.loads((tmp_path / "training.json").read_text())
-    (saved,) = (tmp_path / "checkpoints").iterdir()
+    (saved,) = (tmp_path / "checkpoints").glob("checkpoint-*")
     state = json.loads((saved / "trainer_state.json").read_text())
     assert 5 <= state["global_step"] <= state["max_steps"]
     transformer.main([*options, "--resume"])

@@ -20,7 +20,6 @@ import gzip
 import hashlib
 import io
 import json
-import sys
 import tarfile
 import zipfile
 from collections import defaultdict
@@ -148,7 +147,7 @@ def _strings(name: str, content: bytes) -> Iterator[str]:
             for line in [text] if suffix == ".json" else text.splitlines():
                 yield from _leaves(json.loads(line)) if line.strip() else ()
         elif suffix in (".csv", ".tsv"):
-            csv.field_size_limit(sys.maxsize)
+            csv.field_size_limit(2**31 - 1)
             lines = io.StringIO(text, newline="")
             for row in csv.reader(lines, delimiter="," if suffix == ".csv" else "\t"):
                 yield from row
