@@ -280,12 +280,8 @@ def read_csv(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     labels = [name for name in columns if f"{name}_score" in columns]
     if not labels or not {"article", "index", "text"} <= set(columns):
         raise ValueError(f"{path} is not a review sheet: it has the columns {', '.join(columns)}")
-    try:
-        table = list(reader)
-    except csv.Error as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
     rows = []
-    for number, row in enumerate(table, start=2):
+    for number, row in enumerate(reader, start=2):
         where = f"{path}, row {number}"
         for label in labels:
             if row[label] not in ("0", "1"):
