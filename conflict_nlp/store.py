@@ -19,6 +19,7 @@ from typing import Any
 FORMAT_VERSION = 1
 DEFAULT_MODEL = "minilm"
 _LARGEST_FILE = 2**30
+_LARGEST_JSON = 2**26  # tokenizers and calibrations are a few MB; parsing takes ten times the size
 _HERE = Path(__file__).resolve().parent
 
 
@@ -83,7 +84,7 @@ def find(name_or_folder: str | os.PathLike[str]) -> Path:
     name = DEFAULT_MODEL if name_or_folder == "default" else os.fspath(name_or_folder)
     if name in shipped:
         return shipped[name]
-    if Path(name).is_dir():
+    if _restored(Path(name)).is_dir():
         return Path(name)
     raise ModelError(
         f"no model {name!r}: give a folder that exists, or one of "
@@ -132,7 +133,7 @@ def _read_inside(folder: Path, name: str) -> bytes:
     if Path(name).name != name or name == ".." or path.is_symlink():
         raise ModelError(f"{path} points out of the model folder; it is not loaded")
     try:
-        if path.stat().st_size > _LARGEST_FILE:
+        if path.stat().st_size > (_LARGEST_JSON if name.endswith(".json") else _LARGEST_FILE):
             raise ModelError(f"{path} is larger than a model file may be; it is not loaded")
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -145,10 +146,12 @@ def write(folder: Path, manifest: Mapping[str, Any], fill: Callable[[Path], obje
     """Write a model folder whole or not at all.
 
     `fill` writes the model's files into a new folder beside `folder`; the manifest with their
-    hashes is added, and the new folder takes the place of the old one. A README.md, which people
-    edit, is not hashed.
+    hashes is added, and the new folder takes the place of the old one; should the process be
+    killed in that moment, the next `find` or `write` puts the old one back. A README.md, which
+    people edit, is not hashed.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _restored(folder)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         fill(made)
@@ -161,11 +164,23 @@ def write(folder: Path, manifest: Mapping[str, Any], fill: Callable[[Path], obje
         (made / "manifest.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         made.chmod(0o755)
         if folder.exists():
-            old = made.with_name(made.name + "-old")
-            folder.rename(old)
+            shutil.rmtree(_set_aside(folder), ignore_errors=True)
+            folder.rename(_set_aside(folder))
             made.rename(folder)
-            shutil.rmtree(old)
+            shutil.rmtree(_set_aside(folder))
         else:
             made.rename(folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _set_aside(folder: Path) -> Path:
+    """Return where the old folder stands while a new one takes its place."""
+    return folder.with_name(f".{folder.name}-old")
+
+
+def _restored(folder: Path) -> Path:
+    """Put the old folder back that a killed `write` left set aside."""
+    if folder.name and not folder.exists() and _set_aside(folder).is_dir():
+        _set_aside(folder).rename(folder)
+    return folder

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import joblib
 import pytest
@@ -132,3 +134,39 @@ def test_a_failed_save_leaves_the_old_model_whole(folder, tmp_path):
         store.write(folder, {"labels": ["a"]}, fail)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+KILLED_SAVE = """
+import os, sys
+from pathlib import Path
+from conflict_nlp import store
+
+folder, kill_at, renames = Path(sys.argv[1]), int(sys.argv[2]), 0
+
+def kill(event, arguments):
+    global renames
+    if event == "os.rename":
+        renames += 1
+        if renames == kill_at:
+            os._exit(9)
+
+sys.addaudithook(kill)
+store.write(folder, {"labels": ["new"], "engine": "x"}, lambda new: (new / "a").write_text("a"))
+"""
+
+
+@pytest.mark.parametrize("kill_at", [1, 2])
+def test_a_killed_save_leaves_the_old_model_whole(folder, kill_at):
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    command = [sys.executable, "-c", KILLED_SAVE, str(folder), str(kill_at)]
+    assert subprocess.run(command, check=False).returncode == 9
+    assert Tagger.from_pretrained(folder).predict("Rockets hit the town.").scores
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    subprocess.run([*command[:-1], "99"], check=True)
+    assert store.read(folder).manifest["labels"] == ["new"]
+
+
+def test_a_tokenizer_of_enormous_size_is_not_read(folder):
+    with (folder / "tokenizer.json").open("r+b") as file:
+        file.truncate(2**27)
+    refused(folder, "tokenizer.json is larger than a model file may be")
