@@ -1,0 +1,70 @@
+"""Measure what letter case and quotation marks change, on copies of held-out articles.
+
+    python -m training.benchmark_robustness --data test.jsonl --models baseline minilm
+
+Prints macro F1 on the articles as they are, and its change in points on each copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import f1_score
+
+from conflict_nlp.predict import Tagger
+from training.data import read_sentences
+from training.options import parse
+
+_STRAIGHT = str.maketrans("“”„‘’‚", "\"\"\"'''")
+
+
+def straight(text: str) -> str:
+    """Make typographic quotation marks straight."""
+    return text.translate(_STRAIGHT)
+
+
+def curly(text: str) -> str:
+    """Make quotation marks typographic: opening ones where a word begins, else closing ones."""
+    text = straight(text)
+    text = re.sub(r'(^|[\s([])"', r"\1“", text).replace('"', "”")
+    return re.sub(r"(^|[\s([])'", r"\1‘", text).replace("'", "’")
+
+
+COPIES: dict[str, Callable[[str], str]] = {
+    "all lower": str.lower,
+    "all upper": str.upper,
+    "straight quotes": straight,
+    "curly quotes": curly,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="Measure what case and quotation marks change.")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
+    parser.add_argument("--models", nargs="+", default=["baseline", "minilm"])
+    options = parse(parser, argv)
+    data = read_sentences(options.data)
+    texts, true = list(data["text"]), np.array(data["targets"]) >= 0.5
+    print(f"| model | as it is | {' | '.join(COPIES)} |\n|---|---|{'---|' * len(COPIES)}")
+    for name in options.models:
+        tagger = Tagger.from_pretrained(name)
+        thresholds = np.array(list(tagger.thresholds.values()))
+
+        def macro(
+            copy: list[str], tagger: Tagger = tagger, thresholds: np.ndarray = thresholds
+        ) -> float:
+            given = tagger.predict_proba(copy) >= thresholds
+            return float(f1_score(true, given, average="macro", zero_division=0))
+
+        first = macro(texts)
+        changes = [100 * (macro([change(t) for t in texts]) - first) for change in COPIES.values()]
+        print(f"| {name} | {first:.3f} | {' | '.join(f'{c:+.1f}' for c in changes)} |")
+
+
+if __name__ == "__main__":
+    main()
