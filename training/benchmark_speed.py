@@ -1,18 +1,19 @@
 r"""Measure the speed of tagging, side by side in one run.
 
     python -m training.benchmark_speed --data train.jsonl --models minilm baseline \
-        --plain runs/minilm-fp32/model.onnx
+        --checkpoint runs/minilm
 
 Throughput is the median of several rounds over the same sentences, the engines taking turns.
-``--plain`` adds what onnxruntime gives as it comes: the fp32 graph, and its dynamic quantisation,
-both run with batches of 32 sorted by length.
+``--checkpoint``, the folder of a training run, adds what its users would write first: a pipeline
+of transformers in fp32 with batches of 32; onnxruntime on the graph as torch exports it; the same
+with dynamic quantisation, both with batches of 32 sorted by length; and dynamic quantisation of
+the fused graph.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,18 +26,20 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from tokenizers import Tokenizer
+from transformers import pipeline
 
 from conflict_nlp import store
 from conflict_nlp.predict import Tagger
 from training.data import read_sentences
+from training.export_onnx import export
 from training.options import parse
 
 Run = Callable[[list[str]], object]
 
 
-def plain(path: Path) -> Run:
+def plain(path: Path, tokenizer: Tokenizer) -> Run:
     """Return a tagger of texts as a user of onnxruntime would write it first."""
-    tokenizer = Tagger.from_pretrained("minilm")._classifier._tokenizer  # type: ignore[attr-defined]
     session = onnxruntime.InferenceSession(str(path))
 
     def run(texts: list[str]) -> object:
@@ -44,11 +47,35 @@ def plain(path: Path) -> Run:
         for start in range(0, len(rows), 32):
             batch = rows[start : start + 32]
             width = max(map(len, batch))
+            mask = np.array([[1] * len(row) + [0] * (width - len(row)) for row in batch], np.int64)
             ids = np.array([row + [0] * (width - len(row)) for row in batch], np.int64)
-            session.run(None, {"input_ids": ids, "attention_mask": (ids > 0).astype(np.int64)})
+            session.run(None, {"input_ids": ids, "attention_mask": mask})
         return None
 
     return run
+
+
+def rivals(checkpoint: Path, scratch: Path) -> dict[str, Run]:
+    """Return other ways to run the model of a checkpoint, by name."""
+    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    classify = pipeline("text-classification", str(checkpoint), top_k=None, device=-1)
+    runs: dict[str, Run] = {
+        "transformers pipeline, fp32": lambda texts: classify(texts, batch_size=32, truncation=True)
+    }
+    for name, fused in [("plain", False), ("fused", True)]:
+        exported, quantised = scratch / f"{name}.onnx", scratch / f"{name}-int8.onnx"
+        export(checkpoint, exported, fused=fused)
+        quantize_dynamic(
+            exported,
+            quantised,
+            weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
+        runs[f"onnxruntime, {name} fp32"] = plain(exported, tokenizer)
+        runs[f"onnxruntime, {name} dynamic int8"] = plain(quantised, tokenizer)
+    return runs
 
 
 def throughput(runs: dict[str, Run], texts: list[str], rounds: int) -> dict[str, float]:
@@ -76,13 +103,15 @@ def latency(tagger: Tagger, text: str) -> float:
 
 def cold(code: str, rounds: int) -> tuple[float, float]:
     """Return median seconds and peak memory in MB of a fresh process that runs `code`."""
-    seconds = []
+    # The process tells its own peak: the count of a child starts with the memory of its parent.
+    code += "; print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    seconds, peak = [], 0
     for _ in range(rounds):
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
         seconds.append(time.perf_counter() - began)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return statistics.median(seconds), peak
+        peak = max(peak, int(done.stdout))
+    return statistics.median(seconds), peak / 1024
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -90,12 +119,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure the speed of tagging.")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
     parser.add_argument("--models", nargs="+", default=["minilm", "baseline"])
-    parser.add_argument("--plain", type=Path, help="fp32 ONNX graph to compare with")
+    parser.add_argument("--checkpoint", type=Path, help="folder of a training run to compare with")
     parser.add_argument("--sentences", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parse(parser, argv)
     texts = list(dict.fromkeys(read_sentences(options.data)["text"]))[: options.sentences]
-    # The fresh processes come first: their peak is the largest of all children so far.
     code = "from conflict_nlp.predict import predict"
     imported, _ = cold("import conflict_nlp.predict", options.rounds)
     first, _ = cold(f"{code}; predict('Rockets hit the town.')", options.rounds)
@@ -104,16 +132,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     taggers = {name: Tagger.from_pretrained(name) for name in options.models}
     runs: dict[str, Run] = {name: tagger.predict for name, tagger in taggers.items()}
     with tempfile.TemporaryDirectory() as scratch:
-        if options.plain:
-            quantised = Path(scratch) / "dynamic.onnx"
-            quantize_dynamic(
-                options.plain,
-                quantised,
-                weight_type=QuantType.QInt8,
-                extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-            )
-            runs["plain fp32"] = plain(options.plain)
-            runs["plain dynamic int8"] = plain(quantised)
+        if options.checkpoint:
+            runs |= rivals(options.checkpoint, Path(scratch))
         rates = throughput(runs, texts, options.rounds)
     print(
         f"{len(texts)} sentences, {os.cpu_count()} processors, median of {options.rounds} rounds\n"

@@ -31,6 +31,7 @@ from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.predict import Tagger
 from training.calibrate import expected_calibration_error, fit
 from training.data import read_sentences
+from training.first_token import keep_first_token
 from training.options import parse
 from training.quantise import quantise
 
@@ -39,8 +40,12 @@ log = logging.getLogger(__name__)
 _RANGE_SENTENCES = 2000
 
 
-def export(checkpoint: Path, path: Path) -> None:
-    """Write the fp32 ONNX graph of a checkpoint, its attention and normalisation layers fused."""
+def export(checkpoint: Path, path: Path, *, fused: bool = True) -> None:
+    """Write the fp32 ONNX graph of a checkpoint.
+
+    If `fused`, attention and normalisation layers are single nodes, and the last layer is cut
+    down to the token that the classifier reads.
+    """
     # Eager attention has the shape that the fusion of onnxruntime knows.
     model = AutoModelForSequenceClassification.from_pretrained(
         checkpoint, attn_implementation="eager"
@@ -57,16 +62,20 @@ def export(checkpoint: Path, path: Path) -> None:
         opset_version=17,
         dynamo=False,  # the fusion below knows the graphs of this exporter
     )
+    if not fused:
+        return
     fusion = FusionOptions("bert")
     fusion.enable_embed_layer_norm = False  # leaves the embeddings where they can be quantised
-    optimize_model(
+    optimised = optimize_model(
         str(path),
         model_type="bert",
         num_heads=model.config.num_attention_heads,
         hidden_size=model.config.hidden_size,
         optimization_options=fusion,
         opt_level=0,
-    ).save_model_to_file(str(path))
+    )
+    keep_first_token(optimised.model)
+    optimised.save_model_to_file(str(path))
 
 
 def write_model(options: argparse.Namespace) -> None:

@@ -50,19 +50,20 @@ def quantise(
     ranges = activation_ranges(model, {node.input[0] for node in products}, batches)
     quantised: set[str] = set()
     nodes: list[onnx.NodeProto] = []
+    products_by_output: dict[str, onnx.NodeProto] = {}
     for node in graph.node:
         if node in products:
             activation = node.input[0]
             if activation not in quantised:
                 nodes.append(_quantise_activation(graph, activation, *ranges[activation]))
                 quantised.add(activation)
-            nodes.append(
-                _integer_product(graph, node, numpy_helper.to_array(weights[node.input[1]]))
-            )
+            product = _integer_product(graph, node, numpy_helper.to_array(weights[node.input[1]]))
+            products_by_output[product.output[0]] = product
+            nodes.append(product)
         elif node.op_type == "Gather" and _is_table(weights.get(node.input[0])):
             nodes += _quantise_rows(graph, node, numpy_helper.to_array(weights[node.input[0]]))
         else:
-            nodes.append(node)
+            nodes += _without_bias(node, products_by_output)
     del graph.node[:]
     graph.node.extend(nodes)
     used = {name for node in graph.node for name in node.input}
@@ -127,6 +128,32 @@ def _integer_product(
     known = ("num_heads", "unidirectional", "mask_filter_value")
     product.attribute.extend(a for a in node.attribute if a.name in known)
     return product
+
+
+def _without_bias(
+    node: onnx.NodeProto, products: Mapping[str, onnx.NodeProto]
+) -> list[onnx.NodeProto]:
+    """Let the integer product before a fused node add the bias, and take the node apart.
+
+    onnxruntime's SkipLayerNormalization is not vectorised; an Add and a LayerNormalization are
+    faster.
+    """
+    product = products.get(node.input[0]) if node.input else None
+    if product is None or product.op_type != "MatMulIntegerToFloat":
+        return [node]
+    if node.op_type == "BiasGelu":
+        product.input.extend(["", node.input[1]])
+        return [helper.make_node("Gelu", [node.input[0]], node.output, domain=_DOMAIN)]
+    if node.op_type == "SkipLayerNormalization" and len(node.input) == 5 and len(node.output) == 1:
+        x, skip, scale, shift, bias = node.input
+        product.input.extend(["", bias])
+        total = f"{node.output[0]}_sum"
+        normalisation = helper.make_node(
+            "LayerNormalization", [total, scale, shift], node.output, axis=-1
+        )
+        normalisation.attribute.extend(a for a in node.attribute if a.name == "epsilon")
+        return [helper.make_node("Add", [x, skip], [total]), normalisation]
+    return [node]
 
 
 def _is_table(tensor: onnx.TensorProto | None) -> bool:
