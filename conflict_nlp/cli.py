@@ -1,19 +1,18 @@
-"""The command line: ``conflict-nlp tag`` and ``conflict-nlp models``."""
+"""The command line: ``conflict-nlp tag``, ``review`` and ``models``."""
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from conflict_nlp import __version__
+from conflict_nlp.output import Format, OutputError, write
 
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
     from conflict_nlp.formats import Reader
@@ -27,16 +26,6 @@ app = typer.Typer(
 )
 # typer names no common class of the errors of usage, whose home differs between its versions.
 _UsageError: type[Any] = typer.BadParameter.__bases__[0]
-
-
-class Format(str, Enum):
-    """Output formats."""
-
-    table = "table"
-    jsonl = "jsonl"
-    csv = "csv"
-    parquet = "parquet"
-    html = "html"
 
 
 def _show_version(wanted: bool) -> None:
@@ -58,22 +47,32 @@ def _option(metavar: str, text: str) -> Any:
     return typer.Option(metavar=metavar, help=text, show_default=False)
 
 
+Files = Annotated[list[str] | None, typer.Argument(metavar="FILE", hidden=True)]
+Model = Annotated[str, _option("MODEL", "Name of a shipped model, or a folder.")]
+TextColumn = Annotated[str | None, _option("NAME", "Column of the text in tables.")]
+TitleColumn = Annotated[str | None, _option("NAME", "Column of the title in tables.")]
+IdColumn = Annotated[str | None, _option("NAME", "Column that names the article.")]
+
+
 @app.command(epilog="Example: conflict-nlp tag news/ --summary --output news.csv")
 def tag(
-    files: Annotated[list[str] | None, typer.Argument(metavar="FILE", hidden=True)] = None,
+    files: Files = None,
     format: Annotated[
         Format | None,
         typer.Option(metavar="FORMAT", help="table, jsonl, csv, parquet or html."),
     ] = None,
     output: Annotated[Path | None, _option("FILE", "Write here; its end tells the format.")] = None,
-    model: Annotated[str, _option("MODEL", "Name of a shipped model, or a folder.")] = "default",
+    model: Model = "default",
     threshold: Annotated[
         list[str] | None, _option("LABEL=VALUE", "Score from which a label is given.")
     ] = None,
-    text_column: Annotated[str | None, _option("NAME", "Column of the text in tables.")] = None,
-    title_column: Annotated[str | None, _option("NAME", "Column of the title in tables.")] = None,
-    id_column: Annotated[str | None, _option("NAME", "Column that names the article.")] = None,
+    text_column: TextColumn = None,
+    title_column: TitleColumn = None,
+    id_column: IdColumn = None,
     summary: Annotated[bool, typer.Option("--summary", help="One row an article.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="html: underline what carried a label; slow.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an --output that was interrupted.")
     ] = False,
@@ -83,40 +82,58 @@ def tag(
     FILE is a file or folder; - or none is standard input. Read are text, HTML,
     JSON lines, CSV and parquet, plain or with gzip.
     """
-    names = files or ["-"]
-    if names.count("-") > 1:
-        _fail("standard input (-) can be read only once", 2)
-    if (sys.stdin is None and "-" in names) or (sys.stdout is None and output is None):
-        _fail("standard input or output is closed", 2)
-    chosen = _format(format, output, summary, resume)
-    if output is not None and any(_is_same(name, output) for name in names):
-        _fail(f"--output {output} is one of the files to read", 2)
-    reader = None
-    try:
-        from conflict_nlp.formats import Reader
+    chosen = _format(format, output, summary, resume, explain)
+    can_resume = output is not None and chosen in (Format.jsonl, Format.csv)
+    columns = (text_column, title_column, id_column)
+    with _reading(files, columns, output, model, can_resume) as (reader, tagger):
+        limits = _thresholds(threshold or [], tagger)
+        write(
+            *(reader, tagger, limits, chosen, output),
+            summary=summary,
+            resume=resume,
+            explain=explain,
+            note=_note,
+        )
 
-        tagger = _load(model)
-        limits = _thresholds(threshold or [], tagger.labels)
-        if "-" in names and sys.stdin.isatty():
-            _note("reading standard input; Ctrl-D ends it")
-        columns = {"text_column": text_column, "title_column": title_column, "id_column": id_column}
-        reader = Reader(names, **columns, leave_out=output, note=_note)
-        _write(reader, tagger, limits, chosen, output, summary, resume)
-    except KeyboardInterrupt:
-        _report(reader)
-        can_resume = output is not None and chosen in (Format.jsonl, Format.csv)
-        _fail("interrupted" + "; the same with --resume goes on" * can_resume, 130)
-    except BrokenPipeError:  # whoever reads the output wants no more of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
-    except OSError as error:  # not from reading: the reader takes its own
-        _report(reader)
-        _fail(f"cannot write {output or 'the output'}: {error.strerror or error}", 1)
-    except ImportError as error:  # an extra
-        _fail(str(error), 2)
-    if reader.problem_count:
-        _report(reader)
-        raise typer.Exit(1)
+
+@app.command(epilog="Example: conflict-nlp review news/ --out sheet.csv --limit 50")
+def review(
+    out: Annotated[
+        Path, typer.Option("--out", "--output", metavar="FILE", help="Write here, to a new file.")
+    ],
+    files: Files = None,
+    format: Annotated[
+        str | None, _option("FORMAT", "csv, label-studio (.json) or doccano (.jsonl).")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Sentences at most.")] = 100,
+    model: Model = "default",
+    text_column: TextColumn = None,
+    title_column: TitleColumn = None,
+    id_column: IdColumn = None,
+) -> None:
+    """Write a sheet of the sentences most worth a look.
+
+    Uncertain ones come first, near-duplicates once; labels and articles take
+    turns. FILE is as for tag. Correct the 0 and 1 in the sheet, then train on
+    it (docs/improving.md).
+    """
+    from conflict_nlp import review, rows
+    from conflict_nlp.terminal import watched
+
+    ends = {".json": "label-studio", ".jsonl": "doccano"}
+    known = [each.value for each in review.SheetFormat]
+    format = format or ends.get(out.suffix.lower(), "csv")
+    if format not in known:
+        _fail(f"--format {format}: known are {', '.join(known)}", 2)
+    if out.exists():
+        _fail(f"--out {out} exists: take a new name, for corrections may stand in it", 2)
+    if not out.parent.is_dir():
+        _fail(f"cannot write {out}: no folder {out.parent}", 2)
+    columns = (text_column, title_column, id_column)
+    with _reading(files, columns, out, model) as (reader, tagger):
+        tagged = watched(rows.whole_articles(rows.tag(tagger, reader)), reader, out)
+        count = review.write_sheet(tagged, tagger.thresholds, out, format=format, count=limit)
+        _note(f"{out}: {count} sentences to look at")
 
 
 @app.command(epilog="Example: conflict-nlp models")
@@ -128,7 +145,51 @@ def models() -> None:
         _fail("; ".join(damaged), 1)
 
 
-def _format(format: Format | None, output: Path | None, summary: bool, resume: bool) -> Format:
+@contextmanager
+def _reading(
+    files: list[str] | None,
+    columns: tuple[str | None, str | None, str | None],
+    output: Path | None,
+    model: str,
+    can_resume: bool = False,
+) -> Iterator[tuple[Reader, Tagger]]:
+    """Give the articles and the tagger; what goes wrong is told in a line, and ends the program."""
+    names = files or ["-"]
+    if names.count("-") > 1:
+        _fail("standard input (-) can be read only once", 2)
+    if (sys.stdin is None and "-" in names) or (sys.stdout is None and output is None):
+        _fail("standard input or output is closed", 2)
+    if output is not None and any(_is_same(name, output) for name in names):
+        _fail(f"--output {output} is one of the files to read", 2)
+    reader = None
+    try:
+        from conflict_nlp.formats import Reader
+
+        tagger = _load(model)
+        options = dict(zip(("text_column", "title_column", "id_column"), columns))
+        reader = Reader(names, **options, leave_out=output, note=_note)
+        if "-" in names and sys.stdin.isatty():
+            _note("reading standard input; Ctrl-D ends it")
+        yield reader, tagger
+    except KeyboardInterrupt:
+        _report(reader)
+        _fail("interrupted" + "; the same with --resume goes on" * can_resume, 130)
+    except BrokenPipeError:  # whoever reads the output wants no more of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    except OSError as error:  # not from reading: the reader takes its own
+        _report(reader)
+        _fail(f"cannot write {output or 'the output'}: {error.strerror or error}", 1)
+    except (ImportError, OutputError) as error:  # an extra that is missing
+        _fail(str(error), 2)
+    if reader.problem_count:
+        _report(reader)
+        raise typer.Exit(1)
+
+
+def _format(
+    format: Format | None, output: Path | None, summary: bool, resume: bool, explain: bool
+) -> Format:
     if output is not None and output.suffix == ".gz":
         _fail(f"--output {output}: output is not compressed, leave out .gz", 2)
     if format is None:
@@ -139,6 +200,8 @@ def _format(format: Format | None, output: Path | None, summary: bool, resume: b
         _fail("--format parquet needs --output FILE", 2)
     if format is Format.html and summary:
         _fail("--summary has no html form: take table, jsonl, csv or parquet", 2)
+    if explain and format is not Format.html:
+        _fail("--explain needs html: --format html, or an --output that ends in .html", 2)
     if resume and (output is None or format not in (Format.jsonl, Format.csv)):
         _fail("--resume needs --output FILE with --format jsonl or csv", 2)
     return format
@@ -158,103 +221,21 @@ def _load(model: str) -> Tagger:
         _fail(str(error), 2)
 
 
-def _thresholds(given: list[str], labels: tuple[str, ...]) -> dict[str, float]:
+def _thresholds(given: list[str], tagger: Tagger) -> dict[str, float]:
     thresholds = {}
     for item in given:
         label, equals, value = item.partition("=")
         if not equals:
             _fail(f"--threshold takes LABEL=VALUE, not {item!r}", 2)
-        if label not in labels:
-            _fail(f"--threshold: unknown label {label!r}; known: {', '.join(labels)}", 2)
         try:
             thresholds[label] = float(value)
         except ValueError:
             _fail(f"--threshold {label}: {value!r} is not a number", 2)
-        if not 0 <= thresholds[label] <= 1:
-            _fail(f"--threshold {label}: {value} does not lie in 0..1", 2)
+    try:
+        tagger.predict_iter([], thresholds=thresholds)
+    except ValueError as error:
+        _fail(f"--threshold: {error}", 2)
     return thresholds
-
-
-def _write(
-    reader: Reader,
-    tagger: Tagger,
-    thresholds: dict[str, float],
-    format: Format,
-    output: Path | None,
-    summary: bool,
-    resume: bool,
-) -> None:
-    from conflict_nlp import rows
-    from conflict_nlp.terminal import watched
-
-    articles = iter(reader)
-    offset = 0
-    if resume and output is not None:
-        from conflict_nlp.resume import remaining, written
-
-        try:
-            done, offset = written(output, format.value, tagger.labels, summary=summary)
-        except ValueError as error:
-            _fail(f"--resume cannot go on with {output}: {error}", 2)
-        _note(f"{output} holds {done.total()} articles; going on")
-        articles = remaining(articles, done)
-    tagged = rows.tag(tagger, articles, thresholds)
-    with _opened(output, format, offset if resume else None) as stream:
-        if format is Format.table:
-            from conflict_nlp import terminal
-
-            write = terminal.print_summaries if summary else terminal.print_sentences
-            write(tagged, tagger.labels, stream)
-            return
-        if format is Format.html:
-            from conflict_nlp.report import html_page
-
-            whole = watched(rows.whole_articles(tagged), reader, output)
-            stream.write(html_page(whole))
-            return
-        names = rows.columns(tagger.labels, summary=summary)
-        if summary:
-            made = rows.summary_rows(tagged, tagger.labels)
-        else:
-            made = (rows.nested_rows if format is Format.jsonl else rows.flat_rows)(tagged)
-        made = watched(made, reader, output)
-        if format is Format.jsonl:
-            rows.write_jsonl(made, stream)
-        elif format is Format.csv:
-            rows.write_csv(made, stream, names, header=offset == 0)
-        else:
-            rows.write_parquet(made, stream, names)
-
-
-@contextmanager
-def _opened(output: Path | None, format: Format, offset: int | None) -> Iterator[Any]:
-    """Open the output, cut it at `offset`; a page or parquet file appears only when whole."""
-    if output is None:
-        if isinstance(sys.stdout, io.TextIOWrapper) and format is not Format.table:
-            sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    at_once = format in (Format.parquet, Format.html)
-    path = output.with_name(output.name + ".part") if at_once else output
-    options: dict[str, Any] = {"encoding": "utf-8", "newline": ""}
-    try:
-        if format is Format.parquet:
-            stream: Any = path.open("wb")
-        else:
-            stream = path.open("w" if offset is None else "a", **options)
-    except OSError as error:
-        _fail(f"cannot write {output}: {error.strerror}", 2)
-    try:
-        with stream:
-            if offset is not None:
-                stream.truncate(offset)
-            yield stream
-        if at_once:
-            path.replace(output)
-    finally:
-        if at_once:
-            path.unlink(missing_ok=True)
 
 
 def _note(message: str) -> None:

@@ -9,6 +9,7 @@ killed" survives that of "shot", groups of two and three words are left out too.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 
 from conflict_nlp.calibration import Calibration
 from conflict_nlp.classifiers import Classifier
+from conflict_nlp.results import TaggedArticle, Words
 
 _WORD = re.compile(r"\w+(?:[-'’.,]\w+)*")
 _LARGEST_GROUP = 3
 _MOST_UNITS = 100
 _MOST_WORDS = 10_000
+_MOST_CARRIERS, _LEAST_WEIGHT = 3, 0.05
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,46 @@ def explain(
             for row in sorted(rows, key=lambda row: -weights[row])
         ]
     return explained
+
+
+def carrying_words(
+    explain: Callable[[str], Mapping[str, Sequence[WordWeight]]], article: TaggedArticle
+) -> Words:
+    """Return the words that carried the labels of an article's sentences.
+
+    Parameters
+    ----------
+    explain
+        `Tagger.explain` of the tagger that tagged the article; called once for each distinct
+        sentence that has a label.
+    article
+        The tagged article.
+
+    Returns
+    -------
+    dict
+        For each such sentence, and each of its labels, the start and end of up to three words (or
+        groups), in reading order: the strongest, and others at least half as strong. None where
+        no word counts (its weight is under 0.05), or the sentence is too long to explain.
+    """
+    headline = [] if article.headline is None else [article.headline]
+    labels = {each.text: each.labels for each in (*headline, *article.sentences) if each.labels}
+    carrying = {}
+    for sentence, given in labels.items():
+        if len(_WORD.findall(sentence)) <= _MOST_WORDS:
+            explained = explain(sentence)
+            carrying[sentence] = {label: _strongest(explained[label]) for label in given}
+    return carrying
+
+
+def _strongest(words: Sequence[WordWeight]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for word in words:
+        if word.weight < max(_LEAST_WEIGHT, words[0].weight / 2) or len(found) == _MOST_CARRIERS:
+            break
+        if not any(start < word.end and word.start < end for start, end in found):
+            found.append((word.start, word.end))
+    return sorted(found)
 
 
 def _units(sentence: str) -> list[tuple[int, int]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 
 from conflict_nlp.labels import DEFINITIONS, HTML_COLOURS, OTHER_HTML_COLOURS
-from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
+from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence, Words
 
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _LINE, _BLANK_LINES = re.compile(r"\n"), re.compile(r"\n\s*\n")
@@ -19,58 +20,15 @@ _FORBIDDEN = re.compile(
     + "]"
 )
 # Each rule is bound to .conflict-nlp, so that a notebook's own elements keep their look.
-_STYLE = """
-.conflict-nlp{--page:#fff;--ink:#17191d;--soft:#50555e;--line:#c9cdd3;--panel:#f5f6f8;
---bar:#cfd6e2;background:var(--page);color:var(--ink);color-scheme:light;padding:1em 1.2em;
-font:1em/1.75 Charter,Georgia,Cambria,serif;overflow-wrap:anywhere;
--webkit-print-color-adjust:exact;print-color-adjust:exact}
-@media screen and (prefers-color-scheme:dark){.conflict-nlp{--page:#17191d;--ink:#eceef1;
---soft:#b0b6c0;--line:#474d57;--panel:#22252b;--bar:#414c60;color-scheme:dark}}
-body.conflict-nlp{margin:0;padding-bottom:9em}
-.conflict-nlp>*{max-width:44em;margin:0 auto 1em}
-.conflict-nlp header h1{font-size:1.2em;margin:0 0 .6em}
-.conflict-nlp article :is(h1,h2){font-size:1.5em;line-height:1.4;margin:1em 0 .6em;
-position:relative;color:inherit;break-after:avoid}
-.conflict-nlp article{padding-bottom:.5em}
-.conflict-nlp article+article{border-top:1px solid var(--line)}
-.conflict-nlp article p{margin:0 0 1em;position:relative;orphans:2;widows:2}
-.conflict-nlp :is(.name,.filter,.notes,.tag,.scores){font-family:system-ui,sans-serif;
-font-weight:400;line-height:1.5}
-.conflict-nlp :is(.name,.notes){font-size:.85em;color:var(--soft)}
-.conflict-nlp article .name{margin:1em 0 -1em}
-.conflict-nlp .filter{display:flex;flex-wrap:wrap;gap:.3em 1.1em;border:1px solid var(--line);
-border-radius:.4em;padding:.2em .9em .5em;font-size:.85em;min-width:0}
-.conflict-nlp .filter legend{color:var(--soft);padding:0 .3em}
-.conflict-nlp .filter input{margin:0 .2em 0 0;vertical-align:-.1em}
-.conflict-nlp .filter .tag{font-size:.95em;margin:0}
-.conflict-nlp .notes dt{font-weight:600;color:var(--ink)}
-.conflict-nlp .notes :is(p,dl,dd){margin:.3em 0}
-.conflict-nlp :is(mark,.tag){color:inherit;padding:.12em .1em;border-radius:.2em;
--webkit-box-decoration-break:clone;box-decoration-break:clone}
-.conflict-nlp :is(.sentence,.tag){unicode-bidi:isolate}
-.conflict-nlp .sentence{border-radius:.2em}
-.conflict-nlp .tag{font-size:.72rem;padding:.1em .4em;border:1px solid #8886;
--webkit-user-select:none;user-select:none}
-.conflict-nlp .sentence:focus-visible{outline:2px solid;outline-offset:2px}
-.conflict-nlp .scores{position:absolute;left:0;z-index:1;min-width:17em;max-width:100%;
-margin-top:.1em;padding:.4em;font-size:.8rem;color:var(--ink);background:var(--panel);
-border:1px solid var(--soft);border-radius:.4em;box-shadow:0 .2em .7em #0005;text-align:left}
-.conflict-nlp .scores>span{display:flex;justify-content:space-between;gap:1.5em;padding:0 .4em;
-margin:1px 0;background:linear-gradient(90deg,var(--bar) var(--score),transparent 0)}
-.conflict-nlp .scores>.given{font-weight:700}
-.conflict-nlp .sentence:focus>.scores{display:block}
-.conflict-nlp .sentence:hover>.scores{display:block;z-index:2}
-.conflict-nlp .sentence:hover:not(:focus)>.scores{animation:conflict-nlp-late .3s}
-@keyframes conflict-nlp-late{from,99%{visibility:hidden}}
-.conflict-nlp:has(.filter :checked) .part{display:none}
-@supports not selector(:has(a)){.conflict-nlp .filter :is(legend,input){display:none}}
-@media print{.conflict-nlp{font-size:10.5pt;padding:0}.conflict-nlp details,
-.conflict-nlp .on-screen,.conflict-nlp .sentence>.scores{display:none}
-.conflict-nlp:not(:has(.filter :checked)) .filter :is(legend,input){display:none}}
-"""
+_STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 
 
-def html_page(articles: Iterable[tuple[str, TaggedArticle]], title: str = "Tagged articles") -> str:
+def html_page(
+    articles: Iterable[tuple[str, TaggedArticle]],
+    title: str = "Tagged articles",
+    *,
+    words: Words | None = None,
+) -> str:
     """Return one page that shows tagged articles: self-contained, without scripts.
 
     Sentences are shaded by label and followed by their labels' names; pointing at a sentence or
@@ -84,6 +42,9 @@ def html_page(articles: Iterable[tuple[str, TaggedArticle]], title: str = "Tagge
         title, or in its place; an empty name is left out.
     title
         Title of the page; a single article's own heading takes its place on the page itself.
+    words
+        Words to underline, as `explain.carrying_words` returns them; they are also named beside
+        their label.
 
     Returns
     -------
@@ -93,7 +54,7 @@ def html_page(articles: Iterable[tuple[str, TaggedArticle]], title: str = "Tagge
     """
     listed = list(articles)
     alone = len(listed) == 1 and any(_headings(*listed[0]))
-    writer = _Writer()
+    writer = _Writer(words or {})
     parts = [writer.article(name, article, "h1" if alone else "h2") for name, article in listed]
     body = "\n".join(parts) or "<p>No articles.</p>"
     page_heading = "" if alone else f"<h1>{_text(title)}</h1>\n"
@@ -116,7 +77,7 @@ def html_fragment(article: TaggedArticle) -> str:
 
     It looks and works as on `html_page`, and leaves the look of the page around it alone.
     """
-    writer = _Writer()
+    writer = _Writer({})
     body = writer.article("", article, "h2")
     return (
         f'<div class="conflict-nlp" lang="en" style="{writer.colours()}">\n'
@@ -131,10 +92,11 @@ class _Writer:
     box the class ``f-l0``, its colour the variable ``--c0``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, words: Words) -> None:
+        self._words = words
         self._numbers: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
-        self._truncated = False
+        self._truncated = self._underlined = False
 
     def article(self, name: str, article: TaggedArticle, heading: str) -> str:
         classes: set[str] = set()
@@ -165,13 +127,19 @@ class _Writer:
             classes.add("unsure")
         self._counts.update(classes)
         outer |= classes
+        words = self._words.get(prediction.text, {})
+        spans = [span for label in prediction.labels for span in words.get(label, ())]
+        self._underlined |= bool(spans)
         parts = [
             f'<span class="{_joined(kind + "sentence", classes)}" tabindex="0">',
-            _shaded(_text(prediction.text), given),
+            _shaded(_underlined(prediction.text, spans), given),
         ]
         for label, number in zip(prediction.labels, given):
-            doubt = "?" * (label in prediction.uncertain_labels)
-            parts.append(f" {_tag(_text(label) + doubt, number)}")
+            shown = _text(label) + "?" * (label in prediction.uncertain_labels)
+            carriers = [prediction.text[start:end] for start, end in words.get(label, ())]
+            if carriers:
+                shown += ": " + ", ".join(f"<u>{_text(word)}</u>" for word in carriers)
+            parts.append(f" {_tag(shown, number)}")
         if prediction.truncated:
             self._truncated = True
             parts.append(' <b class="tag">truncated</b>')
@@ -228,6 +196,8 @@ class _Writer:
         if self._counts["unsure"]:
             notes += "<p>? marks a score at which the model is wrong more often than one time in "
             notes += "four; a label that is not given shows it only beside its score.</p>\n"
+        if self._underlined:
+            notes += "<p>Underlined: the words without which the score of a label falls most.</p>\n"
         if self._truncated:
             notes += "<p>truncated: the sentence was too long for the model, and only its "
             notes += "beginning was tagged.</p>\n"
@@ -283,6 +253,16 @@ def _shaded(shown: str, numbers: list[int]) -> str:
     share = 100 / len(numbers)
     stops = ",".join(f"var(--c{n}) 0 {(i + 1) * share:.0f}%" for i, n in enumerate(numbers))
     return f'<mark style="background:linear-gradient({stops})">{shown}</mark>'
+
+
+def _underlined(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    parts, end = [], 0
+    for start, stop in sorted(spans):
+        start = max(start, end)  # spans may overlap
+        if start < stop:
+            parts += [_text(text[end:start]), f"<u>{_text(text[start:stop])}</u>"]
+            end = stop
+    return "".join([*parts, _text(text[end:])])
 
 
 def _joined(kind: str, classes: set[str]) -> str:

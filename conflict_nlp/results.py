@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conflict_nlp.explain import WordWeight
+
+
+Words = dict[str, dict[str, list[tuple[int, int]]]]
+"""Of sentences, for each label, the start and end of words in them."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +115,24 @@ class TaggedArticle:
             for index, sentence in enumerate(self.sentences)
         ]
 
-    def to_html(self) -> str:
-        """Return a self-contained page that shows the article; see `report.html_page`."""
+    def to_html(
+        self, *, explain: Callable[[str], Mapping[str, Sequence[WordWeight]]] | None = None
+    ) -> str:
+        """Return a self-contained page that shows the article; see `report.html_page`.
+
+        Parameters
+        ----------
+        explain
+            `Tagger.explain` of the tagger that tagged the article: the words that carried each
+            label are underlined and named beside it. With a transformer this takes tenths of a
+            second for each sentence that has a label.
+        """
+        from conflict_nlp.explain import carrying_words
         from conflict_nlp.report import html_page
 
-        return html_page([("", self)], title=(self.title or "").strip() or "Tagged article")
+        words = None if explain is None else carrying_words(explain, self)
+        title = (self.title or "").strip() or "Tagged article"
+        return html_page([("", self)], title=title, words=words)
 
     def _repr_html_(self) -> str:
         """Show the article in a notebook as on the page of `to_html`."""

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from conflict_nlp.cli import main
 from conflict_nlp.labels import LABELS
+from conflict_nlp.review import read_csv
 
 COMMAND = [sys.executable, "-m", "conflict_nlp.cli"]
 TEXT = "At least 30 rockets hit the base. The match ended in a draw.\nFour people were killed.\n"
@@ -211,21 +213,65 @@ def test_a_folder_holding_the_output_can_be_tagged(run, story, tmp_path):
         (["tag", "STORY", "--resume"], "--output"),
         (["tag", "STORY", "--resume", "--output", "a.html"], "jsonl or csv"),
         (["tag", "-", "-"], "only once"),
+        (["tag", "STORY", "--explain"], "--explain needs html"),
+        (["review", "STORY"], "--out"),
+        (["review", "STORY", "--out", "STORY"], "STORY exists"),
+        (["review", "STORY", "--out", "no/such/sheet.csv"], "no folder no/such"),
+        (["review", "STORY", "--out", "a.csv", "--format", "xml"], "csv, label-studio, doccano"),
+        (["review", "STORY", "--out", "a.csv", "--limit", "0"], "--limit"),
+        (["review", "STORY", "--out", "a.csv", "--model", "nonsense"], "minilm"),
+        (["review", "-", "-", "--out", "a.csv"], "only once"),
     ],
 )
 def test_bad_usage_is_told_in_one_line(run, story, arguments, told):
     status, out, err = run(*[str(story) if item == "STORY" else item for item in arguments])
     assert (status, out) == (2, "")
-    assert err.startswith("conflict-nlp: ") and err.count("\n") == 1 and told in err
+    assert err.startswith("conflict-nlp: ") and err.count("\n") == 1
+    assert told.replace("STORY", str(story)) in err
     assert story.read_text(encoding="utf-8") == TEXT
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["tag", "--help"], ["models", "--help"]])
-def test_help_fits_a_small_terminal(run, arguments):
-    status, out, _ = run(*arguments)
+@pytest.mark.parametrize("command", ["", "tag", "review", "models"])
+def test_help_fits_a_small_terminal(run, command):
+    status, out, _ = run(*command.split(), "--help")
+    if not command:
+        assert run()[1] == out
     lines = out.splitlines()
     assert status == 0 and len(lines) <= 24 and max(map(len, lines)) <= 80
     assert "Example: conflict-nlp" in out
+
+
+def test_explained_page_underlines_the_words_that_carried_a_label(run, story, tmp_path):
+    assert run("tag", story, "--output", tmp_path / "page.html", "--explain")[0] == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.search(r"<mark[^>]*>[^/]*<u>[^<]*rockets", page)
+    assert re.search(r"attack_event\??: <u>", page) and "Underlined: the words" in page
+    assert "<u>" not in run("tag", story, "--format", "html")[1]
+
+
+def test_review_writes_a_sheet_of_the_articles_that_can_be_read(run, story, table, tmp_path):
+    sheet = tmp_path / "sheet.csv"
+    status, out, err = run("review", story, table, "--out", sheet, "--limit", "12")
+    assert (status, out) == (0, "") and err == f"conflict-nlp: {sheet}: 12 sentences to look at\n"
+    rows = read_csv(sheet)
+    assert len({row["text"] for row in rows}) == 12
+    assert {"a0", str(story)} & {row["article"] for row in rows}
+    assert all(set(row["labels"]) <= set(LABELS) for row in rows)
+    status, _, err = run("review", story, tmp_path / "missing.txt", "--out", tmp_path / "b.csv")
+    assert status == 1 and "missing.txt: No such file" in err
+    assert sorted(row["text"] for row in read_csv(tmp_path / "b.csv")) == sorted(SENTENCES)
+
+
+def test_the_end_of_the_name_tells_the_format_of_a_sheet(run, story, tmp_path):
+    for arguments, labels in (
+        (["--out", "a.json"], lambda text: json.loads(text)[0]["predictions"]),
+        (["--out", "a.jsonl"], lambda text: json.loads(text.splitlines()[0])["label"]),
+        (["--out", "a.txt", "--format", "doccano"], lambda text: json.loads(text.splitlines()[0])),
+        (["--out", "b.txt"], lambda text: next(csv.DictReader(text.splitlines()))["attack_event"]),
+    ):
+        path = tmp_path / arguments[1]
+        assert run("review", story, "--out", path, *arguments[2:])[0] == 0
+        assert labels(path.read_text(encoding="utf-8-sig"))
 
 
 def test_models_lists_what_is_shipped(run):

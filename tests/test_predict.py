@@ -221,3 +221,11 @@ def test_progress_bar_goes_to_standard_error(tagger, capsys):
     assert len(tagger.predict(SENTENCES, show_progress=True)) == len(SENTENCES)
     shown = capsys.readouterr()
     assert "tagging" in shown.err and shown.out == ""
+
+
+@pytest.mark.parametrize("model", ["baseline", "minilm"])
+def test_letter_case_changes_nothing(model):
+    tagger = Tagger.from_pretrained(model)
+    texts = ["Rebels killed two soldiers in Velm.", "The minister denied any role."]
+    scores = [tagger.predict_proba([change(t) for t in texts]) for change in (str.lower, str.upper)]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)

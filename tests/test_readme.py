@@ -1,76 +1,179 @@
 """What README and docs show is run."""
 
+import contextlib
+import importlib.util
+import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import venv
 
 import pytest
 
+from conflict_nlp import cli
 from tests.conftest import ROOT
 
-PAGES = ["README.md", "docs/quickstart.md"]
+PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+SHELL = ("sh", "bash", "shell", "console")
+# Beginnings of commands that are not run, and why. Their options and files are checked instead.
+NOT_RUN = {
+    "pip install": "changes the environment that the tests run in",
+    "make ": "installs; what it calls is tested elsewhere",
+    "conflict-nlp app": "serves until it is stopped",
+    "python -m training.train_baseline": "takes a minute or more",
+    "python -m training.train_transformer --config": "takes minutes to hours",
+    "python -m training.export_onnx --checkpoint runs/minilm ": "needs that run",
+    "python -m training.benchmark --data test.jsonl": "needs the text of the real articles",
+    "python -m training.benchmark_speed": "takes minutes",
+}
+# Packages that no extra brings: blocks that import them are run where they are there.
+OPTIONAL = {"polars"}
 
 
-def blocks(page, language):
+def blocks(page):
+    """Return language and content of a page's fenced blocks."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+    return re.findall(r"^```(\w+)\n(.*?)^```", text, re.S | re.M)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_first_python_block_of_each_page_runs(page, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    names = {}
-    exec(blocks(page, "python")[0], names)
-    assert names["article"].sentences
-    shown = re.findall(
-        r"^(.+?)  *# (\(.*\)|'.*')$|^(\S.*)\n# (\(.*\))$", blocks(page, "python")[0], re.M
-    )
-    assert shown
-    for one in shown:
-        code, expected = one[0] or one[2], one[1] or one[3]
-        value = eval(code.split(" = ")[-1], names)
-        assert repr(getattr(value, "labels", value)) == expected, code
+def commands(language, block):
+    """Return the commands of a block, each in one line and without comments."""
+    lines = block.replace("\\\n", " ").splitlines()
+    if language == "console":  # the others are what the commands print
+        lines = [line[2:] for line in lines if line.startswith("$ ")]
+    return [line for line in (re.sub(r"(^|\s+)#.*", "", each).strip() for each in lines) if line]
 
 
-def test_every_command_of_the_quick_start_runs(tmp_path):
-    text = (ROOT / "docs" / "examples" / "article-1.txt").read_text(encoding="utf-8")
-    (tmp_path / "news").mkdir()
-    (tmp_path / "article.txt").write_text(text, encoding="utf-8")
-    (tmp_path / "news" / "one.txt").write_text("Rockets hit the town.", encoding="utf-8")
-    (tmp_path / "news.csv").write_text("body\nGunmen killed two men.\n", encoding="utf-8")
-    commands = [
-        line.split("  #")[0].strip()
-        for block in blocks("docs/quickstart.md", "sh")
-        for line in block.splitlines()
-        if line.startswith("conflict-nlp")
-    ]
-    assert len(commands) == 7
-    program = f"{shlex.quote(sys.executable)} -m conflict_nlp.cli"
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for command in commands:
-        line = command.replace("conflict-nlp", program, 1)
-        done = subprocess.run(
-            line,
-            shell=True,
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
+def every_command():
+    """Return each page with the commands of its blocks, and those within its sentences."""
+    for page in PAGES:
+        for language, block in blocks(page):
+            for command in commands(language, block) if language in SHELL else []:
+                yield page, " ".join(command.split())
+        text = re.sub(
+            r"^```.*?^```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.S | re.M
         )
-        assert done.returncode == 0, (command, done.stderr)
-        assert done.stdout or "--output" in command, command
-    assert (tmp_path / "tags.csv").read_text().startswith('"article","index"')
-    assert "<html" in (tmp_path / "page.html").read_text(encoding="utf-8")[:300]
+        for code in re.findall(r"`((?:conflict-nlp|python -m|make|pip install)\b[^`]+)`", text):
+            yield page, " ".join(code.split())
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with the files that the pages speak of, and with the commands on its PATH."""
+    article = (ROOT / "docs" / "examples" / "article-1.txt").read_text(encoding="utf-8")
+    for folder in ("news", "corpora", "runs", "bin"):
+        (tmp_path / folder).mkdir()
+    shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
+    shutil.copytree(ROOT / "training", tmp_path / "training")
+    for model, run in (("baseline", "baseline"), ("minilm", "minilm-onnx")):
+        (tmp_path / "runs" / run).symlink_to(ROOT / "models" / model)
+    for path, text in {
+        "article.txt": article,
+        "news/one.txt": article,
+        "news/two.txt": "Rockets hit the town. Nobody was hurt.",
+        "news.csv": "body\nGunmen killed two men.\n",
+        "corpora/one.txt": article,
+    }.items():
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    for name, start in (("conflict-nlp", "-m conflict_nlp.cli"), ("python", "")):
+        path = tmp_path / "bin" / name
+        path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {start} "$@"\n')
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pages speak to a POSIX shell")
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
+def test_what_a_page_shows_runs(page, place):
+    """Commands and Python blocks are run as they stand, one after the other."""
+    names = {}
+    for language, block in blocks(page):
+        assert language in (*SHELL, "python"), f"{page} has a block that no test runs: {language}"
+        if language == "python":
+            modules = re.findall(r"^(?:import|from) (\w+)", block, re.M)
+            if any(m in OPTIONAL and not importlib.util.find_spec(m) for m in modules):
+                compile(block, page, "exec")
+                continue
+            exec(block, names)
+            check_comments(block, names)
+            continue
+        for command in commands(language, block):
+            if " ".join(command.split()).startswith(tuple(NOT_RUN)):
+                continue
+            options = {"capture_output": True, "text": True, "stdin": subprocess.DEVNULL}
+            done = subprocess.run(["bash", "-c", command], **options)
+            assert done.returncode == 0, (command, done.stderr[-2000:])
+            output = re.search(r"--out(?:put)?[ =](\S+)", command)
+            assert (place / output[1]).exists() if output else done.stdout, command
+    if page == "docs/quickstart.md":
+        assert (place / "tags.csv").read_text().startswith('"article","index"')
+        assert "<html" in (place / "page.html").read_text(encoding="utf-8")[:300]
+
+
+def check_comments(block, names):
+    """Compare the values that comments promise, behind a line of code or below it."""
+    pattern = r"^(.+?)  *# (\(.*\)|'.*')$|^(\S.*)\n# (\(.*\))$"
+    for behind, value, above, below in re.findall(pattern, block, re.M):
+        found = eval((behind or above).split(" = ")[-1], names)
+        assert repr(getattr(found, "labels", found)) == (value or below), behind or above
+
+
+def test_python_blocks_promise_values():
+    shown = "".join(block for language, block in blocks("README.md") if language == "python")
+    assert "# ('attack_event', 'casualty_report')" in shown
+
+
+def help_of(words):
+    """Return the help of a command, as the program prints it."""
+    if words[0] == "python":
+        main = importlib.import_module(words[2]).main
+        words = words[3:]
+    else:
+        main, words = cli.main, words[1:]
+    first = [word for word in words[:1] if re.fullmatch("[a-z]+", word)]  # a subcommand, if any
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+        main([*first, "--help"])
+    return shown.getvalue()
+
+
+@pytest.mark.parametrize(("page", "command"), list(every_command()))
+def test_every_option_and_file_of_a_command_exists(page, command):
+    words = shlex.split(command, comments=True)
+    if words[0] == "make":
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        assert all(re.search(rf"^{target}:", makefile, re.M) for target in words[1:])
+        return
+    if words[:2] == ["pip", "install"]:
+        project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+        for extras in re.findall(r"\[([\w,]+)\]", command):
+            assert all(re.search(rf"^{extra} = \[", project, re.M) for extra in extras.split(","))
+    elif words[0] in ("python", "conflict-nlp"):
+        shown = help_of(words)
+        for option in re.findall(r"\s(--[\w-]+)", command):
+            assert re.search(rf"{option}\b(?!-)", shown), f"{option} is no option of {command}"
+    for word in words:
+        if word.startswith(("docs/", "training/", "models/", "constraints")):
+            assert (ROOT / word).exists() or "--output docs/benchmark" in command, word
+
+
+def test_no_exemption_is_left_over():
+    every = [command for _, command in every_command()]
+    for start in NOT_RUN:
+        assert any(f"{command} ".startswith(start) for command in every), f"not used: {start}"
 
 
 def test_links_and_named_files_exist():
     for page in [*PAGES, *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]:
         text = (ROOT / page).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        for target in re.findall(r"\]\(([^)#:]+)\)|src(?:set)?=\"([^\":]+)\"", text):
+            target = "".join(target)
             assert ((ROOT / page).parent / target).exists(), (page, target)
         for module in re.findall(r"python -m (training\.\w+)", text):
             assert (ROOT / f"{module.replace('.', '/')}.py").exists(), (page, module)
@@ -98,4 +201,4 @@ def test_the_wheel_tags_in_an_empty_place(tmp_path):
     listed = subprocess.run([sys.executable, "-m", "zipfile", "-l", wheel], capture_output=True)
     names = [line.split()[0] for line in listed.stdout.decode().splitlines()[1:]]
     assert all(name.startswith(("conflict_nlp/", "conflict_nlp-")) for name in names)
-    assert "conflict_nlp/models/minilm/model.onnx" in names
+    assert {"conflict_nlp/models/minilm/model.onnx", "conflict_nlp/report.css"} <= {*names}

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conflict_nlp.explain import WordWeight
 from conflict_nlp.labels import HTML_COLOURS, LABELS, OTHER_HTML_COLOURS
 from conflict_nlp.report import html_fragment, html_page
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
@@ -102,9 +103,14 @@ def articles(draw):
     return tagged(*sentences, gap=gap, title=title, headline=headline)
 
 
-@given(st.lists(st.tuples(NASTY, articles()), max_size=3), NASTY)
-def test_every_page_parses_and_holds_every_sentence(named, title):
-    page = html_page(named, title=title)
+SPANS = st.lists(st.tuples(st.integers(-3, 50), st.integers(-3, 50)), max_size=4)
+
+
+@given(st.lists(st.tuples(NASTY, articles()), max_size=3), NASTY, st.data())
+def test_every_page_parses_and_holds_every_sentence(named, title, data):
+    sentences = [sentence for _, article in named for sentence in article.sentences]
+    words = {s.text: {label: data.draw(SPANS) for label in s.labels} for s in sentences}
+    page = html_page(named, title=title, words=words)
     page.encode("utf-8")
     assert not FORBIDDEN.search(page)
     read = Page(page)
@@ -174,6 +180,53 @@ def test_labels_doubts_and_cuts_are_words_too():
     assert "Two died. attack_event casualty_report? ✓ attack_event 0.90" in body
     assert "It rained. truncated attack_event 0.05" in body
     assert "wrong more often than one time in four" in text and "too long for the model" in text
+
+
+def test_words_that_carried_a_label_are_underlined_and_named():
+    shells = predicted("Shells <b>fell</b> & two died.", "attack_event", "casualty_report")
+    article = tagged(shells, predicted("It rained."), title="T", headline=predicted("T"))
+    spans = {"attack_event": [(0, 14)], "casualty_report": [(21, 24), (10, 14)]}
+    page = html_page([("", article)], words={shells.text: spans})
+    assert re.search(
+        r"<mark[^>]*><u>Shells &lt;b&gt;fell</u>&lt;/b&gt; &amp; <u>two</u> died\.</mark> "
+        r"<b[^>]*>attack_event: <u>Shells &lt;b&gt;fell</u></b> "
+        r"<b[^>]*>casualty_report: <u>two</u>, <u>fell</u></b>",
+        page,
+    )
+    assert page.count("Underlined: ") == 1 and "It rained.<span" in page
+    plain = html_page([("", article)], words={shells.text: {"attack_event": []}})
+    assert plain == html_page([("", article)]) and "<u>" not in plain
+
+
+def test_the_words_of_an_explanation_are_asked_for_once():
+    asked = []
+
+    def explain(sentence):
+        asked.append(sentence)
+        weights = {"Shells": 2.0, "fell": 1.0, "again": 0.9, "Shells fell": 2.1}
+        found = [
+            WordWeight(w, sentence.find(w), sentence.find(w) + len(w), v)
+            for w, v in sorted(weights.items(), key=lambda pair: -pair[1])
+            if w in sentence
+        ]
+        return {"attack_event": found, "casualty_report": [WordWeight("fell", 7, 11, 0.01)]}
+
+    one = predicted("Shells fell again.", "attack_event", "casualty_report")
+    other = predicted("Shells.", "attack_event")
+    unlabelled = predicted("It rained.")
+    page = tagged(one, unlabelled, one, other, title="Shells.", headline=other).to_html(
+        explain=explain
+    )
+    assert sorted(asked) == ["Shells fell again.", "Shells."]
+    assert page.count("attack_event: <u>Shells fell</u></b>") == 2
+    assert page.count("attack_event: <u>Shells</u></b>") == 2
+    assert "casualty_report:" not in page
+
+
+def test_a_sentence_too_long_to_explain_is_shown_plainly(tagger):
+    text = "bombed " * 10_001
+    page = tagged(predicted(text, "attack_event")).to_html(explain=tagger.explain)
+    assert text.strip() in page and "<u>" not in page
 
 
 def test_notes_on_what_does_not_occur_are_left_out():

@@ -1,8 +1,10 @@
 """Score models on held-out articles, and write a Markdown and a JSON table.
 
     python -m training.benchmark --data test.jsonl --models baseline minilm --output docs/benchmark
+    python -m training.benchmark --data test.jsonl --compare default runs/mine-onnx
 
 The Markdown goes between the markers of the page, if it has any; ``OUTPUT.json`` has every figure.
+``--compare`` prints how a new model differs from an old one on the same articles.
 Intervals are 95% bootstrap intervals over articles: whole articles are drawn with replacement,
 since the sentences of one article resemble each other.
 """
@@ -23,6 +25,7 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 from conflict_nlp import store
 from conflict_nlp.predict import Tagger
 from training.calibrate import expected_calibration_error
+from training.compare import compare
 from training.data import article_groups, read_sentences
 from training.options import parse
 from training.progress import track
@@ -81,6 +84,24 @@ def bootstrap_intervals(
     }
 
 
+def by_source(
+    true: NDArray[np.bool_], given: NDArray[np.bool_], groups: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return for each source, the part of an article's id before ``-``, sentences and macro F1.
+
+    The mean is over the labels that at least one sentence of the source has or is given.
+    """
+    sources = np.array([group.split("-")[0] for group in groups])
+    found = {}
+    for source in np.unique(sources):
+        rows = sources == source
+        positives = true[rows].sum(0) + given[rows].sum(0)
+        f1 = 2 * (true[rows] & given[rows]).sum(0) / np.maximum(positives, 1)
+        mean = float(f1[positives > 0].mean()) if positives.any() else 0.0
+        found[str(source)] = {"sentences": int(rows.sum()), "macro_f1": round(mean, 4)}
+    return found
+
+
 def measure(
     name: str,
     texts: list[str],
@@ -88,8 +109,8 @@ def measure(
     groups: Sequence[str],
     rounds: int,
     seed: int,
-) -> dict[str, Any]:
-    """Return every figure of one model; scores in 0..1, sizes in MB, speed in sentences/s."""
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """Return every figure of one model (sizes in MB, speed in sentences/s), and its scores."""
     tagger = Tagger.from_pretrained(name)
     tagger.predict(texts[:32])  # the first call is slower
     began = time.perf_counter()
@@ -124,7 +145,8 @@ def measure(
         },
         "size_mb": round(sum(p.stat().st_size for p in folder.iterdir()) / 1e6, 1),
         "sentences_per_second": round(len(texts) / seconds),
-    }
+        "sources": by_source(true, given, groups),
+    }, scores
 
 
 def markdown(results: list[dict[str, Any]], sentences: int, articles: int) -> str:
@@ -157,6 +179,14 @@ def markdown(results: list[dict[str, Any]], sentences: int, articles: int) -> st
                 f"| {row['f1']:.3f} | {row['average_precision']:.3f} "
                 f"| {row['calibration_error']:.3f} | {row['sentences']} |"
             )
+    lines += [
+        "",
+        f"| source | sentences | {' | '.join(r['model'] for r in results)} |",
+        f"|---|---|{'---|' * len(results)}",
+    ]
+    for source, row in results[0]["sources"].items():
+        cells = [f"{r['sources'][source]['macro_f1']:.3f}" for r in results]
+        lines.append(f"| {source} | {row['sentences']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -180,25 +210,46 @@ def record(results: list[dict[str, Any]]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Score models on held-out articles.")
+    parser = argparse.ArgumentParser(
+        description="Score models on held-out articles.",
+        epilog="Example: python -m training.benchmark --data test.jsonl --compare default runs/a",
+    )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
-    parser.add_argument("--models", nargs="+", default=["baseline", "minilm"])
+    parser.add_argument(
+        "--models", nargs="+", default=["baseline", "minilm"], help="names or folders"
+    )
+    parser.add_argument(
+        "--compare", nargs=2, metavar=("OLD", "NEW"), help="print how two models differ, no more"
+    )
     parser.add_argument("--output", type=Path, help="writes OUTPUT.md and OUTPUT.json")
+    parser.add_argument("--plots", type=Path, help="folder for curves and diagrams, as PNG")
     parser.add_argument("--record", action="store_true", help="write F1 into the manifests")
     parser.add_argument("--rounds", type=int, default=1000, help="bootstrap resamples")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling")
     options = parse(parser, argv)
+    if options.compare and (options.output or options.record or options.plots):
+        parser.error("--compare prints, and takes no --output, --record or --plots")
+    if options.compare:
+        try:
+            print(compare(options.compare, options.data, options.rounds, options.seed))
+        except (store.ModelError, OSError, ValueError) as error:
+            parser.error(str(error))
+        return
     data = read_sentences(options.data)
     texts, groups = list(data["text"]), article_groups(data["article"])
     true = np.array(data["targets"]) >= 0.5
-    results = [
-        measure(name, texts, true, groups, options.rounds, options.seed)
-        for name in track(options.models, "models")
-    ]
+    results, scores = [], {}
+    for name in track(options.models, "models"):
+        result, scores[name] = measure(name, texts, true, groups, options.rounds, options.seed)
+        results.append(result)
     table = markdown(results, len(texts), len(set(groups)))
     print(table)
     if options.record:
         record(results)
+    if options.plots:
+        from training.plots import plot  # matplotlib takes long to import
+
+        plot(options.plots, list(results[0]["labels"]), true, scores)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         page = options.output.with_suffix(".md")

@@ -1,0 +1,150 @@
+"""Where ``conflict-nlp tag`` writes: its formats, and the file or stream that takes them."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what takes long to import is imported where it is used
+    from conflict_nlp.formats import Reader
+    from conflict_nlp.predict import Tagger
+
+
+class Format(str, Enum):
+    """Output formats."""
+
+    table = "table"
+    jsonl = "jsonl"
+    csv = "csv"
+    parquet = "parquet"
+    html = "html"
+
+
+class OutputError(Exception):
+    """The output cannot be opened or gone on with; the message names it."""
+
+
+def write(
+    reader: Reader,
+    tagger: Tagger,
+    thresholds: Mapping[str, float],
+    format: Format,
+    output: Path | None,
+    *,
+    summary: bool = False,
+    resume: bool = False,
+    explain: bool = False,
+    note: Callable[[str], object] = print,
+) -> None:
+    """Tag all that the reader reads, and write it to `output`, or to standard output for None.
+
+    Parameters
+    ----------
+    reader
+        The articles.
+    tagger, thresholds
+        The model; thresholds as `Tagger.predict` takes them.
+    format, output
+        What to write, and where.
+    summary
+        One row an article; not for html.
+    resume
+        Go on with an `output` that was interrupted (jsonl or csv).
+    explain
+        Underline the words that carried the labels (html).
+    note
+        Called with a line on what is resumed.
+
+    Raises
+    ------
+    ImportError
+        If a format needs a package that is not installed.
+    OSError
+        If writing fails.
+    OutputError
+        If the file cannot be opened, or is not what `resume` could go on with.
+    """
+    from conflict_nlp import rows
+    from conflict_nlp.terminal import watched
+
+    articles = iter(reader)
+    offset = 0
+    if resume and output is not None:
+        from conflict_nlp.resume import remaining, written
+
+        try:
+            done, offset = written(output, format.value, tagger.labels, summary=summary)
+        except ValueError as error:
+            raise OutputError(f"--resume cannot go on with {output}: {error}") from None
+        note(f"{output} holds {done.total()} articles; going on")
+        articles = remaining(articles, done)
+    tagged = rows.tag(tagger, articles, thresholds)
+    with _opened(output, format, offset if resume else None) as stream:
+        if format is Format.table:
+            from conflict_nlp import terminal
+
+            show = terminal.print_summaries if summary else terminal.print_sentences
+            show(tagged, tagger.labels, stream)
+            return
+        if format is Format.html:
+            from conflict_nlp.explain import carrying_words
+            from conflict_nlp.report import html_page
+            from conflict_nlp.results import Words
+
+            whole, words = [], Words()
+            explain_once = cache(tagger.explain)  # boilerplate repeats
+            for name, article in watched(rows.whole_articles(tagged), reader, output):
+                whole.append((name, article))
+                if explain:
+                    words |= carrying_words(explain_once, article)
+            stream.write(html_page(whole, words=words))
+            return
+        names = rows.columns(tagger.labels, summary=summary)
+        if summary:
+            made = rows.summary_rows(tagged, tagger.labels)
+        else:
+            made = (rows.nested_rows if format is Format.jsonl else rows.flat_rows)(tagged)
+        made = watched(made, reader, output)
+        if format is Format.jsonl:
+            rows.write_jsonl(made, stream)
+        elif format is Format.csv:
+            rows.write_csv(made, stream, names, header=offset == 0)
+        else:
+            rows.write_parquet(made, stream, names)
+
+
+@contextmanager
+def _opened(output: Path | None, format: Format, offset: int | None) -> Iterator[Any]:
+    """Open the output, cut it at `offset`; a page or parquet file appears only when whole."""
+    if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper) and format is not Format.table:
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    at_once = format in (Format.parquet, Format.html)
+    path = output.with_name(output.name + ".part") if at_once else output
+    options: dict[str, Any] = {"encoding": "utf-8", "newline": ""}
+    try:
+        if format is Format.parquet:
+            stream: Any = path.open("wb")
+        else:
+            stream = path.open("w" if offset is None else "a", **options)
+    except OSError as error:
+        raise OutputError(f"cannot write {output}: {error.strerror}") from None
+    try:
+        with stream:
+            if offset is not None:
+                stream.truncate(offset)
+            yield stream
+        if at_once:
+            path.replace(output)
+    finally:
+        if at_once:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+"""Precision-recall curves and reliability diagrams of several models, as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt  # after the choice of a backend without a screen
+
+_BINS = 10
+
+
+def plot(
+    folder: Path,
+    labels: Sequence[str],
+    true: NDArray[np.bool_],
+    scores: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """Write ``precision-recall.png`` and ``reliability.png``, one panel a label.
+
+    Parameters
+    ----------
+    folder
+        Where to write; made if it is not there.
+    labels
+        Names of the columns.
+    true
+        bool [sentences, labels].
+    scores
+        For each model's name its calibrated scores, [sentences, labels], in 0..1.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    panels = {
+        "precision-recall": ("recall", "precision", _precision_recall),
+        "reliability": ("score", "share that is right", _reliability),
+    }
+    for name, (x, y, draw) in panels.items():
+        figure, axes = plt.subplots(1, len(labels), figsize=(3.2 * len(labels), 3.4), sharey=True)
+        for column, (label, panel) in enumerate(zip(labels, axes)):
+            for model, values in scores.items():
+                draw(panel, model, values[:, column], true[:, column])
+            panel.set(title=label, xlabel=x, xlim=(0, 1), ylim=(0, 1))
+            panel.grid(alpha=0.3)
+        axes[0].set_ylabel(y)
+        axes[0].legend(loc="lower left" if name == "precision-recall" else "upper left")
+        figure.tight_layout()
+        figure.savefig(folder / f"{name}.png", dpi=110, metadata={"Software": None})
+        plt.close(figure)
+
+
+def _precision_recall(
+    panel: plt.Axes, model: str, scores: NDArray[np.float64], true: NDArray[np.bool_]
+) -> None:
+    precision, recall, _ = precision_recall_curve(true, scores)
+    panel.plot(recall, precision, label=model)
+
+
+def _reliability(
+    panel: plt.Axes, model: str, scores: NDArray[np.float64], true: NDArray[np.bool_]
+) -> None:
+    which = np.minimum((scores * _BINS).astype(int), _BINS - 1)
+    filled = [b for b in range(_BINS) if (which == b).sum() >= 5]  # fewer say nothing
+    panel.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    points = [(scores[which == b].mean(), true[which == b].mean()) for b in filled]
+    panel.plot(*zip(*points), marker="o", markersize=4, label=model)
