@@ -1,7 +1,9 @@
 """Logits to calibrated scores, thresholds and the uncertain band.
 
 Scores are ``sigmoid(scale * logit + bias)`` with one scale and one bias a label (Platt, 1999:
-"Probabilistic outputs for support vector machines"), set on development articles.
+"Probabilistic outputs for support vector machines"), set on development articles. Where exactly one
+of the labels holds, a softmax takes the place of the sigmoid, and one scale serves all labels
+(temperature scaling; Guo et al., 2017: "On calibration of modern neural networks").
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+TASKS = ("multi-label", "multi-class")
+"""Whether any number of labels can hold, or exactly one does."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,13 @@ class Calibration:
     scale, bias
         float32 [labels], applied to the logits before the sigmoid.
     thresholds
-        float32 [labels], in 0..1; a label is given where its score reaches its threshold.
+        float32 [labels], in 0..1; a label is given where its score reaches its threshold. In
+        ``"multi-class"`` the label with the highest score is given, whatever its threshold.
     uncertain
         float32 [labels, 2], lowest and highest score of the band in which the model is wrong
         more often than one time in four; lowest above highest means no band.
+    task
+        One of `TASKS`.
     """
 
     labels: tuple[str, ...]
@@ -36,16 +44,20 @@ class Calibration:
     bias: NDArray[np.float32]
     thresholds: NDArray[np.float32]
     uncertain: NDArray[np.float32]
+    task: str = "multi-label"
 
     @classmethod
-    def identity(cls, labels: Sequence[str]) -> Calibration:
-        """Return plain sigmoids with thresholds of 0.5 and no uncertain band."""
+    def identity(cls, labels: Sequence[str], task: str = "multi-label") -> Calibration:
+        """Return plain sigmoids (softmax) with thresholds of 0.5 and no uncertain band."""
         ones = np.ones(len(labels), np.float32)
-        return cls(tuple(labels), ones, 0 * ones, 0.5 * ones, np.stack([ones, 0 * ones], axis=1))
+        band = np.stack([ones, 0 * ones], axis=1)
+        return cls(tuple(labels), ones, 0 * ones, 0.5 * ones, band, task)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
+    def from_dict(cls, values: Mapping[str, Any], task: str = "multi-label") -> Calibration:
         """Read what `to_dict` returned; raises KeyError or ValueError if it is malformed."""
+        if task not in TASKS:
+            raise ValueError(f"task {task!r} is none of {TASKS}")
         labels = tuple(values)
         rows = [values[label] for label in labels]
         columns = {
@@ -57,7 +69,7 @@ class Calibration:
         if columns["uncertain"].shape != (len(labels), 2):
             raise ValueError("'uncertain' must hold a lowest and a highest score")
         columns["thresholds"] = columns.pop("threshold")
-        return cls(labels, **columns)
+        return cls(labels, **columns, task=task)
 
     def to_dict(self) -> dict[str, Any]:
         """Return one dict a label: scale, bias, threshold, uncertain (lowest, highest)."""
@@ -71,10 +83,30 @@ class Calibration:
             for i, label in enumerate(self.labels)
         }
 
+    def log_odds(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the log-odds of the scores, float32 [n, labels], for logits of that shape."""
+        scaled = logits * self.scale + self.bias
+        if self.task == "multi-class":  # each label against all others
+            scaled = scaled.astype(np.float64)
+            scaled -= scaled.max(axis=1, keepdims=True)
+            parts = np.exp(scaled)
+            scaled -= np.log(np.maximum(parts.sum(axis=1, keepdims=True) - parts, 1e-30))
+        return np.asarray(scaled, np.float32)
+
     def scores(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return calibrated probabilities, float32 [n, labels], for logits of that shape."""
-        scaled = np.clip(logits * self.scale + self.bias, -30, 30)
-        return np.asarray(1 / (1 + np.exp(-scaled)), np.float32)
+        return np.asarray(1 / (1 + np.exp(-np.clip(self.log_odds(logits), -30, 30))), np.float32)
+
+    def given(
+        self, scores: NDArray[np.float32], thresholds: NDArray[np.float32] | None = None
+    ) -> NDArray[np.bool_]:
+        """Tell for each score, bool [n, labels], whether its label is given.
+
+        `thresholds` (float32 [labels]) take the place of the calibration's own.
+        """
+        if self.task == "multi-class":
+            return np.asarray(np.eye(len(self.labels), dtype=np.bool_)[scores.argmax(axis=1)])
+        return np.asarray(scores >= (self.thresholds if thresholds is None else thresholds))
 
     def with_thresholds(self, thresholds: Mapping[str, float] | None) -> NDArray[np.float32]:
         """Return the thresholds, those that are named replaced.
@@ -82,8 +114,10 @@ class Calibration:
         Raises
         ------
         ValueError
-            If a label is unknown or a threshold lies outside 0..1.
+            If a label is unknown, a threshold lies outside 0..1, or the task has no thresholds.
         """
+        if thresholds and self.task == "multi-class":
+            raise ValueError("this model gives the one best label: it has no thresholds to set")
         chosen: NDArray[np.float32] = self.thresholds.copy()
         for label, value in (thresholds or {}).items():
             if label not in self.labels:

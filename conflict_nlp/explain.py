@@ -55,8 +55,7 @@ def explain(
 
     def read_without(spans: list[tuple[int, int]]) -> NDArray[np.float32]:
         texts = [sentence[:start] + sentence[end:] for start, end in spans]
-        logits = classifier.logits(texts, 32)[0] * calibration.scale + calibration.bias
-        return np.asarray(logits, np.float32)
+        return calibration.log_odds(classifier.logits(texts, 32)[0])
 
     whole, *rest = read_without([(0, 0), *units])
     lost = whole - np.array(rest).reshape(len(units), len(whole))

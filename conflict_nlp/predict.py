@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, overload
@@ -49,7 +50,8 @@ _FIRST_WINDOW, _WINDOW = 64, 1024
 class Tagger:
     """Tags sentences with the labels of one model.
 
-    Several threads may share a tagger. It can be pickled: the copy loads the model folder again.
+    Several threads may share a tagger. It can be pickled: the copy loads the model folder again,
+    with the same backend and device.
 
     Parameters
     ----------
@@ -71,10 +73,16 @@ class Tagger:
         self._classifier = classifier
         self._calibration = calibration
         self._source = source
+        self._options: dict[str, Any] = {}
 
     @classmethod
     def from_pretrained(
-        cls, name_or_folder: str | os.PathLike[str] = "default", *, trust: bool = False
+        cls,
+        name_or_folder: str | os.PathLike[str] = "default",
+        *,
+        trust: bool = False,
+        backend: str = "onnx",
+        device: str | None = None,
     ) -> Tagger:
         """Load a model.
 
@@ -85,13 +93,22 @@ class Tagger:
         trust
             Load ``model.joblib`` from a folder without manifest. Such a file can run any code:
             say True only for a file of your own. Nothing else is affected.
+        backend
+            ``"onnx"``, or ``"torch"`` to run a transformer on a GPU; needs the extra ``torch``.
+            torch has the same weights, but does not round activations to 8 bits.
+        device
+            Where torch runs, e.g. ``"cpu"``, ``"cuda"``, ``"cuda:1"``; by default on a GPU if
+            there is one. A GPU computes in bfloat16.
 
         Raises
         ------
         ModelError
-            If the model is missing or damaged; names the file and the mend.
+            If the model is missing or damaged, or is no transformer and `backend` is ``"torch"``;
+            names the file and the mend.
         ImportError
             If the model needs a package that is not installed.
+        ValueError
+            If the backend or the device is unknown.
         """
         folder = store.find(name_or_folder)
         loose = folder / "model.joblib"
@@ -103,22 +120,28 @@ class Tagger:
                 )
             from conflict_nlp.classifiers.baseline import BaselineClassifier
 
+            if (backend, device) != ("onnx", None):
+                raise store.ModelError(f"{loose} is no transformer for torch: take another model")
             classifier: Classifier = BaselineClassifier.from_joblib(loose, LABELS)
             return cls(classifier, Calibration.identity(LABELS))
         checked = store.read(folder)
+        classifier = classifiers.load(checked, backend, device)
         try:
-            calibration = Calibration.from_dict(checked.json("calibration.json"))
-            return cls(classifiers.load(checked), calibration, folder)
+            task = checked.manifest.get("task", "multi-label")
+            calibration = Calibration.from_dict(checked.json("calibration.json"), task)
+            tagger = cls(classifier, calibration, folder)
         except (KeyError, TypeError, ValueError) as error:
             raise store.ModelError(
                 f"{folder / 'calibration.json'} or manifest.json is malformed: {error!r}; "
                 "export the model again"
             ) from None
+        tagger._options = {"backend": backend, "device": device}
+        return tagger
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._source is None:
             raise TypeError("a tagger that was not loaded from a model folder cannot be pickled")
-        return Tagger.from_pretrained, (str(self._source),)
+        return partial(Tagger.from_pretrained, **self._options), (str(self._source),)
 
     def __repr__(self) -> str:
         return f"Tagger({str(self._source) if self._source else self._classifier!r})"
@@ -130,7 +153,11 @@ class Tagger:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Score from which each label is given, in 0..1."""
+        """Score from which each label is given, in 0..1.
+
+        A model of classes, of which exactly one holds, gives the one with the highest score; its
+        thresholds of 0.5 then tell from where a class is more likely than all others together.
+        """
         return dict(zip(self.labels, map(float, self._calibration.thresholds)))
 
     @overload  # a string is an iterable of strings too, but the first signature wins
@@ -215,7 +242,7 @@ class Tagger:
         size = _FIRST_WINDOW
         while window := list(islice(sentences, size)):
             scores, truncated = self._scores(window, batch_size)
-            given = scores >= thresholds
+            given = self._calibration.given(scores, thresholds)
             uncertain = self._calibration.is_uncertain(scores)
             for i, text in enumerate(window):
                 yield Prediction(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +13,18 @@ from sklearn.linear_model import LogisticRegression
 
 from conflict_nlp.calibration import Calibration
 
+log = logging.getLogger(__name__)
+
 _MOST_WRONG = 0.25
+_FEWEST = 10
 
 
 def fit(
-    logits: NDArray[np.float32], targets: NDArray[np.bool_], labels: Sequence[str]
+    logits: NDArray[np.float32],
+    targets: NDArray[np.bool_],
+    labels: Sequence[str],
+    task: str = "multi-label",
+    start: Calibration | None = None,
 ) -> Calibration:
     """Fit scale, bias, threshold and uncertain band of each label.
 
@@ -27,15 +36,29 @@ def fit(
         bool [n, labels].
     labels
         Names of the columns.
+    task
+        ``"multi-label"``, or ``"multi-class"`` where exactly one label holds.
+    start
+        What to keep, with a warning, for labels that hold in fewer than 10 sentences, or in all
+        but fewer than 10; of classes, if there are fewer than 10 sentences.
 
     Raises
     ------
     ValueError
-        If a label has no positive or no negative sentence.
+        If a label has no positive or no negative sentence, and there is no `start`.
     """
+    if task == "multi-class":
+        return _fit_classes(logits, targets, start or Calibration.identity(labels, task))
     scale, bias, thresholds, bands = [], [], [], []
     for column, label in enumerate(labels):
         true = targets[:, column]
+        if start is not None and min(true.sum(), (~true).sum()) < _FEWEST:
+            log.warning("%s: too few development sentences to calibrate on", label)
+            scale.append(start.scale[column])
+            bias.append(start.bias[column])
+            thresholds.append(start.thresholds[column])
+            bands.append(start.uncertain[column])
+            continue
         if true.all() or not true.any():
             raise ValueError(f"the development articles have only one value of {label!r}")
         # Platt scaling: a logistic regression on the logit alone, all but unpenalized.
@@ -45,8 +68,26 @@ def fit(
         scores = platt.predict_proba(logits[:, [column]])[:, 1]
         thresholds.append(best_threshold(scores, true))
         bands.append(uncertain_band(scores, true, thresholds[-1]))
-    columns = (np.array(values, np.float32) for values in (scale, bias, thresholds, bands))
-    return Calibration(tuple(labels), *columns)
+    columns = [np.array(values, np.float32) for values in (scale, bias, thresholds, bands)]
+    return Calibration(tuple(labels), columns[0], columns[1], columns[2], columns[3])
+
+
+def _fit_classes(
+    logits: NDArray[np.float32], targets: NDArray[np.bool_], start: Calibration
+) -> Calibration:
+    """Fit one scale for all classes: that with the greatest likelihood (temperature scaling)."""
+    if len(logits) < _FEWEST:
+        log.warning("too few development sentences to calibrate on")
+        return start
+    plain = Calibration.identity(start.labels, "multi-class")
+    scales = [plain.scale * np.float32(scale) for scale in np.geomspace(0.1, 5, 161)]
+    losses = [
+        -np.log(replace(plain, scale=scale).scores(logits)[targets]).mean() for scale in scales
+    ]
+    found = replace(plain, scale=scales[int(np.argmin(losses))])
+    scores = found.scores(logits).astype(np.float64)
+    bands = [uncertain_band(scores[:, i], targets[:, i], 0.5) for i in range(len(start.labels))]
+    return replace(found, uncertain=np.array(bands, np.float32))
 
 
 def best_threshold(scores: NDArray[np.float64], true: NDArray[np.bool_]) -> float:

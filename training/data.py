@@ -3,28 +3,148 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset, load_dataset
+from datasets import Dataset
 
 from conflict_nlp.labels import LABELS
+from training.tables import RESERVED, Table, read_table
 
 
-def read_sentences(paths: Sequence[str | Path], labels: Sequence[str] = LABELS) -> Dataset:
-    """Read JSON-lines files into one row a sentence.
+@dataclass(frozen=True)
+class Task:
+    """What is to be learnt.
 
-    Each line is an article, ``{"id", "sentences": [{"text", "labels": [...]}]}``, or a single
-    sentence, ``{"article", "text", "labels": [...]}`` or ``{"article", "text", "targets": [...]}``
-    with one probability in 0..1 a label (soft targets).
+    Attributes
+    ----------
+    labels
+        Names of the labels, in the order of the model's outputs.
+    kind
+        ``"multi-label"``: each label holds or does not (with one label: binary);
+        ``"multi-class"``: exactly one holds.
+    names
+        The label that a name in the data stands for, where it has another name there.
+    """
+
+    labels: tuple[str, ...] = LABELS
+    kind: str = "multi-label"
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        bad = [n for n in self.labels if not n.strip() or n in RESERVED or self.labels.count(n) > 1]
+        if bad:
+            raise ValueError(
+                f"{bad[0]!r} cannot name a label, or not two of them: choose other --label-names"
+            )
+
+
+FOUR_LABELS = Task()
+"""The four labels of the library."""
+
+
+def find_task(
+    paths: Sequence[str | Path],
+    labels: Sequence[str] | None = None,
+    known: Sequence[str] = LABELS,
+    known_kind: str = "multi-label",
+) -> Task:
+    """Tell from files what is to be learnt.
+
+    One column of labels that holds 0 and 1 alone is binary, any other one multi-class; several
+    columns are multi-label. JSON lines with lists of labels are multi-label.
+
+    Parameters
+    ----------
+    paths
+        Files that `training.tables.read_table` reads.
+    labels
+        Names of the labels, in the order of the columns or of the sorted classes; if they are the
+        names in the data, they give the order. Without them the names are those in the data.
+    known, known_kind
+        Labels and kind of a task that the data may be of: of JSON lines with lists of labels,
+        which do not tell, and of files that have just these labels, in whatever order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path does not exist.
+    ValueError
+        If the files do not fit each other or the names; names them.
+    """
+    tables = [read_table(Path(path)) for path in paths]
+    expected = Task(tuple(known), known_kind)
+    if any("label" in record for table in tables for record in table.records):
+        return _one_column(tables, labels, expected)
+    columns = [table.labels or tuple(labels or known) for table in tables]
+    for table, found in zip(tables, columns):
+        if set(found) != set(columns[0]):
+            raise ValueError(
+                f"{table.path} has the labels {', '.join(found)}, {tables[0].path} has "
+                f"{', '.join(columns[0])}: train on files of one kind"
+            )
+    if labels is None and set(columns[0]) == set(known):
+        return expected
+    return _named(columns[0], labels, "multi-label")
+
+
+def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, expected: Task) -> Task:
+    values: dict[str, list[str]] = {}
+    for record in (record for table in tables for record in table.records):
+        if "label" not in record:
+            raise ValueError(f"{record['where']}: several labels, where other texts have one class")
+        values.setdefault(record["label"], []).append(record["where"])
+    if labels is None and expected.kind == "multi-class" and values.keys() <= {*expected.labels}:
+        return expected
+    if values.keys() <= {"0", "1"}:
+        return _named(tables[0].labels or ("label",), labels, "multi-label")
+    if "" in values:
+        raise ValueError(f"{values[''][0]}: no label")
+    for value, places in values.items():
+        if len(places) == 1 and places[0].endswith(", row 1") and not value.isdecimal():
+            raise ValueError(
+                f"{places[0]}: no other row has the class {value!r}; if it names the columns, "
+                "it must name one 'text'"
+            )
+    whole = all(value.isdecimal() for value in values)
+    classes = sorted(values, key=int) if whole else sorted(values)
+    if len(classes) == 1:
+        raise ValueError(f"{tables[0].path}: all texts have one class, {classes[0]!r}")
+    if whole and labels is not None and int(classes[-1]) == len(labels) - 1:
+        # Numbers are positions: a class between may have no text here.
+        return Task(tuple(labels), "multi-class", dict(zip(map(str, range(len(labels))), labels)))
+    return _named(classes, labels, "multi-class")
+
+
+def _named(found: Sequence[str], labels: Sequence[str] | None, kind: str) -> Task:
+    if labels is None:
+        return Task(tuple(found), kind)
+    if set(found) == set(labels) or (kind == "multi-class" and set(found) < set(labels)):
+        return Task(tuple(labels), kind)
+    if len(labels) != len(found):
+        raise ValueError(
+            f"{len(labels)} label names, but the data have {len(found)} "
+            f"{'classes' if kind == 'multi-class' else 'labels'}: {', '.join(found)}"
+        )
+    return Task(tuple(labels), kind, dict(zip(found, labels)))
+
+
+def read_sentences(paths: Sequence[str | Path], task: Task = FOUR_LABELS) -> Dataset:
+    """Read labelled files into one row a sentence.
+
+    The shapes of files are those of ``docs/retraining.md``. In JSON lines each line is an
+    article, ``{"id", "sentences": [{"text", "labels": [...]}]}``, or a single sentence,
+    ``{"article", "text", "labels": [...]}`` or ``{"article", "text", "targets": [...]}`` with one
+    probability in 0..1 a label (soft targets).
 
     Returns
     -------
     datasets.Dataset
         Columns ``article`` (str), ``index`` (int, position in its article), ``text`` (str) and
-        ``targets`` (list of float, one a label, in the order of `labels`).
+        ``targets`` (list of float, one a label, in the order of the task's labels).
 
     Raises
     ------
@@ -33,43 +153,43 @@ def read_sentences(paths: Sequence[str | Path], labels: Sequence[str] = LABELS) 
     ValueError
         If a row has no text, an unknown label, or targets of another length.
     """
-    rows: list[dict[str, Any]] = []
-    for path in map(Path, paths):
-        if not path.is_file():
-            raise FileNotFoundError(f"no data file at {path}")
-        table = load_dataset("json", data_files=str(path), split="train")
-        for number, line in enumerate(table):
-            article = str(line.get("id") or line.get("article") or f"{path.name}:{number}")
-            sentences = line["sentences"] if line.get("sentences") is not None else [line]
-            for index, sentence in enumerate(sentences):
-                rows.append(
-                    {
-                        "article": article,
-                        "index": index,
-                        "text": sentence["text"],
-                        "targets": _targets(sentence, labels, f"{path}, line {number + 1}"),
-                    }
-                )
-    if not rows:
-        raise ValueError(f"no sentences in {', '.join(map(str, paths))}")
+    rows = [
+        {
+            "article": record["article"],
+            "index": record["index"],
+            "text": record["text"],
+            "targets": _targets(record, task),
+        }
+        for path in paths
+        for record in read_table(Path(path)).records
+    ]
     return Dataset.from_list(rows)
 
 
-def _targets(sentence: dict[str, Any], labels: Sequence[str], where: str) -> list[float]:
-    if not isinstance(sentence.get("text"), str):
-        raise ValueError(f"{where}: a sentence has no 'text'")
-    if sentence.get("targets") is not None:
-        targets = [float(value) for value in sentence["targets"]]
-        if len(targets) != len(labels):
-            raise ValueError(f"{where}: {len(targets)} targets for {len(labels)} labels")
+def _targets(record: Mapping[str, Any], task: Task) -> list[float]:
+    where = record["where"]
+    if "targets" in record:
+        targets = [float(value) for value in record["targets"]]
+        if len(targets) != len(task.labels):
+            raise ValueError(f"{where}: {len(targets)} targets for {len(task.labels)} labels")
         return targets
-    given = sentence.get("labels")
-    if given is None:
-        raise ValueError(f"{where}: a sentence has neither 'labels' nor 'targets'")
-    unknown = set(given) - set(labels)
-    if unknown:
-        raise ValueError(f"{where}: unknown label {sorted(unknown)[0]!r}; known: {list(labels)}")
-    return [float(label in given) for label in labels]
+    if "label" in record and task.kind == "multi-label":
+        if len(task.labels) != 1 or record["label"] not in ("0", "1"):
+            raise ValueError(
+                f"{where}: one label, {record['label']!r}, where each of "
+                f"{', '.join(task.labels)} must be 0 or 1"
+            )
+        return [float(record["label"])]
+    given = [record["label"]] if "label" in record else record.get("labels")
+    if not isinstance(given, list):
+        raise ValueError(f"{where}: a sentence has neither 'labels' nor 'targets' nor 'label'")
+    given = [task.names.get(name, name) for name in given]
+    if unknown := set(given) - set(task.labels):
+        known = list(task.labels)
+        raise ValueError(f"{where}: unknown label {sorted(unknown)[0]!r}; known: {known}")
+    if task.kind == "multi-class" and len(given) != 1:
+        raise ValueError(f"{where}: {len(given)} labels, where exactly one of the classes holds")
+    return [float(label in given) for label in task.labels]
 
 
 def article_groups(articles: Iterable[str]) -> list[str]:

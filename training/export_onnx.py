@@ -3,7 +3,8 @@
     python -m training.export_onnx --checkpoint runs/minilm --output models/minilm
 
 Calibration and thresholds are set on the exported model's own logits for the development
-sentences that `training.train_transformer` left in the checkpoint folder.
+sentences that `training.train_transformer` left in the checkpoint folder. A label with too few of
+them keeps those of the model that ``--from`` named, or a threshold of 0.5.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from conflict_nlp.calibration import Calibration
 from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.predict import Tagger
 from training.calibrate import expected_calibration_error, fit
-from training.data import read_sentences
+from training.data import FOUR_LABELS, Task, read_sentences
 from training.first_token import keep_first_token
 from training.options import parse
 from training.quantise import quantise
@@ -38,6 +39,8 @@ from training.quantise import quantise
 log = logging.getLogger(__name__)
 
 _RANGE_SENTENCES = 2000
+# Fills up the sentences for the ranges of activations, where there are few for development.
+_CORPUS = Path(__file__).with_name("corpus") / "train.jsonl"
 
 
 def export(checkpoint: Path, path: Path, *, fused: bool = True) -> None:
@@ -82,15 +85,28 @@ def write_model(options: argparse.Namespace) -> None:
     """Write the model folder that `options` describe."""
     checkpoint: Path = options.checkpoint
     record = json.loads((checkpoint / "training.json").read_text())
-    development = read_sentences([checkpoint / "development.jsonl"])
-    texts, targets = list(development["text"]), np.array(development["targets"]) >= 0.5
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     config = json.loads((checkpoint / "config.json").read_text())
-    labels = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
+    task = Task(
+        tuple(config["id2label"][str(i)] for i in range(len(config["id2label"]))),
+        "multi-class"
+        if config.get("problem_type") == "single_label_classification"
+        else "multi-label",
+    )
+    texts: list[str] = []
+    targets = np.zeros((0, len(task.labels)), np.bool_)
+    if (checkpoint / "development.jsonl").exists():
+        development = read_sentences([checkpoint / "development.jsonl"], task)
+        texts, targets = list(development["text"]), np.array(development["targets"]) >= 0.5
+    started = Calibration.identity(task.labels, task.kind)
+    if (checkpoint / "calibration.json").exists():
+        kept = json.loads((checkpoint / "calibration.json").read_text())
+        started = Calibration.from_dict(kept, task.kind)
     manifest = {
         "name": options.output.name,
         "engine": "onnx",
-        "labels": labels,
+        "task": task.kind,
+        "labels": list(task.labels),
         "max_length": record["options"]["max_length"],
         "pad_token_id": tokenizer.pad_token_id,
         "made_with": {"torch": torch.__version__, "onnx": onnx.__version__},
@@ -111,22 +127,25 @@ def write_model(options: argparse.Namespace) -> None:
             if options.fp32:
                 shutil.copy(exported, folder / "model.onnx")
             else:
+                typical = [*texts, *read_sentences([_CORPUS])["text"]][:_RANGE_SENTENCES]
                 batches = (
-                    dict(tokenizer(texts[i : i + 8], **padding))
-                    for i in range(0, min(len(texts), _RANGE_SENTENCES), 8)
+                    dict(tokenizer(typical[i : i + 8], **padding))
+                    for i in range(0, len(typical), 8)
                 )
                 quantise(exported, folder / "model.onnx", batches)
         tokenizer.backend_tokenizer.no_truncation()
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+        shutil.copy(checkpoint / "config.json", folder / "config.json")
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         classifier = OnnxClassifier(store.ModelFolder(folder, manifest, files))
         logits, _ = classifier.logits(texts, 32)
-        calibration = fit(logits, targets, labels)
+        calibration = fit(logits, targets, task.labels, task.kind, started)
         (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
-        measured = _measure(calibration, logits, targets)
+        measured = _measure(calibration, logits, targets) if texts else {}
         log.info("%s", json.dumps(measured, indent=1))
-        (folder / "README.md").write_text(_card(options, record, measured), encoding="utf-8")
+        card = _card(options, record, measured, task)
+        (folder / "README.md").write_text(card, encoding="utf-8")
 
     store.write(options.output, manifest, fill)
     print(Tagger.from_pretrained(options.output).predict("At least 30 rockets hit the base."))
@@ -136,10 +155,10 @@ def _measure(
     calibration: Calibration, logits: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]
 ) -> dict[str, dict[str, float]]:
     scores = calibration.scores(logits)
-    given = scores >= calibration.thresholds
+    given = calibration.given(scores)
     return {
         label: {
-            "F1": round(float(f1_score(targets[:, i], given[:, i])), 3),
+            "F1": round(float(f1_score(targets[:, i], given[:, i], zero_division=0)), 3),
             "threshold": round(float(calibration.thresholds[i]), 2),
             "calibration error": round(expected_calibration_error(scores[:, i], targets[:, i]), 3),
         }
@@ -148,7 +167,10 @@ def _measure(
 
 
 def _card(
-    options: argparse.Namespace, record: dict[str, Any], measured: dict[str, dict[str, float]]
+    options: argparse.Namespace,
+    record: dict[str, Any],
+    measured: dict[str, dict[str, float]],
+    task: Task,
 ) -> str:
     recipe = "\n".join(
         f"- {key}: {value}"
@@ -159,22 +181,33 @@ def _card(
         f"| `{label}` | {row['F1']:.3f} | {row['threshold']:.2f} | {row['calibration error']:.3f} |"
         for label, row in measured.items()
     )
+    outputs = (
+        "a softmax over classes" if task.kind == "multi-class" else "one sigmoid output a label"
+    )
+    scores = _SCORES.format(rows=rows) if measured else ""
+    about = "" if task.labels != FOUR_LABELS.labels or record["options"].get("from") else _FOUR
     return f"""# {options.output.name}
 
-A transformer with one sigmoid output a label, fine-tuned by `python -m training.train_transformer`
+A transformer with {outputs}, fine-tuned by `python -m training.train_transformer`
 and exported to ONNX by `python -m training.export_onnx`{"" if options.fp32 else ", int8"}.
 
 ## Recipe
 {recipe}
 - training sentences: {record["training_sentences"]}, development: {record["development_sentences"]}
+{scores}{about}"""
 
+
+_SCORES = """
 ## Scores on the development articles
-Thresholds and calibration were set on these same articles, so these figures flatter; those on
-held-out articles stand in `docs/benchmark.md`.
+Thresholds and calibration were set on these same articles, so these figures flatter.
 
 | label | F1 | threshold | calibration error |
 |---|---|---|---|
 {rows}
+"""
+
+_FOUR = """
+Scores on held-out articles stand in `docs/benchmark.md`.
 
 ## Data, limits, licence
 - Data: real news in English, labelled by a large language model with the project's guidelines;

@@ -1,9 +1,11 @@
 """Train the TF-IDF baseline.
 
     python -m training.train_baseline --data train.jsonl --output models/baseline
+    python -m training.train_baseline --data train.tsv --test dev.tsv --output runs/mine
 
-Parameters are chosen by cross-validation in which no article is cut in two. Calibration and
-thresholds come from the out-of-fold scores of the chosen parameters.
+Data is any file that `training.data` reads. Parameters are chosen by cross-validation in which no
+article is cut in two. Calibration and thresholds come from the out-of-fold scores of the chosen
+parameters.
 """
 
 from __future__ import annotations
@@ -19,15 +21,14 @@ import numpy as np
 import sklearn
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, ParameterGrid, cross_val_predict
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from conflict_nlp import store
-from conflict_nlp.labels import LABELS
 from training.calibrate import fit
-from training.data import article_groups, read_sentences
+from training.data import FOUR_LABELS, article_groups, find_task, read_sentences
+from training.metrics import scores, uncalibrated
 from training.options import parse
 from training.progress import track
 
@@ -56,7 +57,7 @@ def pipeline(word_features: int, character_features: int, seed: int) -> Pipeline
                 "characters",
                 TfidfVectorizer(
                     analyzer="char_wb",
-                    ngram_range=(3, 5),
+                    ngram_range=(5, 5),
                     sublinear_tf=True,
                     max_features=character_features,
                     dtype=np.float32,
@@ -70,8 +71,11 @@ def pipeline(word_features: int, character_features: int, seed: int) -> Pipeline
 
 def train(options: argparse.Namespace) -> None:
     """Choose parameters, train on all of the data, and write the model folder."""
-    data = read_sentences(options.data)
+    task = find_task(options.data, options.label_names)
+    data = read_sentences(options.data, task)
+    test = read_sentences(options.test, task) if options.test else None
     texts, targets = list(data["text"]), np.array(data["targets"]) >= 0.5
+    fitted = targets if len(task.labels) > 1 else targets[:, 0]  # scikit-learn wants no column
     groups = article_groups(data["article"])
     folds = GroupKFold(options.folds, shuffle=True, random_state=options.seed)
     model = pipeline(options.word_features, options.character_features, options.seed)
@@ -79,43 +83,65 @@ def train(options: argparse.Namespace) -> None:
     for parameters in track(list(ParameterGrid(GRID)), "cross-validation"):
         model.set_params(**parameters)
         logits = cross_val_predict(
-            model, texts, targets, groups=groups, cv=folds, method="decision_function", n_jobs=-1
-        ).astype(np.float32)
-        calibration = fit(logits, targets, LABELS)
-        given = calibration.scores(logits) >= calibration.thresholds
-        f1 = f1_score(targets, given, average="macro", zero_division=0)
-        log.info("%s: out-of-fold macro F1 %.4f", parameters, f1)
+            model, texts, fitted, groups=groups, cv=folds, method="decision_function", n_jobs=-1
+        )
+        logits = logits.astype(np.float32).reshape(len(texts), -1)
+        calibration = fit(logits, targets, task.labels, task.kind)
+        given = calibration.given(calibration.scores(logits))
+        f1 = next(iter(scores(targets, given, task).values()))
+        log.info("%s: out-of-fold F1 %.4f", parameters, f1)
         trials.append((f1, parameters, calibration))
     f1, parameters, calibration = max(trials, key=lambda trial: trial[0])
     log.info("chosen: %s", parameters)
-    model.set_params(**parameters).fit(texts, targets)
+    model.set_params(**parameters).fit(texts, fitted)
+    record = {
+        "task": {"labels": task.labels, "kind": task.kind},
+        "parameters": parameters,
+        "training_sentences": len(texts),
+        "out_of_fold_f1": f1,
+    }
+    if test is not None:
+        logits = model.decision_function(list(test["text"])).reshape(len(test), -1)
+        true = np.array(test["targets"]) >= 0.5
+        record["test"] = scores(true, uncalibrated(logits.astype(np.float32), task), task)
+        print(json.dumps(record["test"], indent=1))
 
     def fill(folder: Path) -> None:
         joblib.dump(model, folder / "model.joblib", compress=("lzma", 6))
         (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
+        (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
         card = CARD.format(
-            sentences=len(texts), articles=len(set(groups)), f1=f1, parameters=parameters
+            name=options.output.name,
+            sentences=len(texts),
+            articles=len(set(groups)),
+            f1=f1,
+            parameters=parameters,
+            more=FOUR if task == FOUR_LABELS else "",
         )
         (folder / "README.md").write_text(card, encoding="utf-8")
 
     manifest = {
         "name": options.output.name,
         "engine": "baseline",
-        "labels": list(LABELS),
+        "task": task.kind,
+        "labels": list(task.labels),
         "made_with": {"scikit-learn": sklearn.__version__},
     }
     store.write(options.output, manifest, fill)
 
 
-CARD = """# baseline
+CARD = """# {name}
 
-TF-IDF of words (1 and 2) and of characters (3 to 5, within words), one logistic regression a
+TF-IDF of words (1 and 2) and of characters (5, within words), one logistic regression a
 label; scikit-learn, saved with joblib. Made by `python -m training.train_baseline`.
 
-- Data: {sentences} sentences of {articles} articles; see `docs/data.md`.
+- Data: {sentences} sentences of {articles} articles.
 - Parameters, chosen by cross-validation grouped by article: {parameters}.
-- Out-of-fold macro F1: {f1:.3f}. Scores on held-out articles: `docs/benchmark.md`.
-- Limits: English news; knows words, not sentences, so negation and metaphor mislead it.
+- Out-of-fold macro F1: {f1:.3f}.
+- Limits: knows words, not sentences, so negation and metaphor mislead it.
+{more}"""
+
+FOUR = """- English news; see `docs/data.md`. Scores on held-out articles: `docs/benchmark.md`.
 - Licence: Apache-2.0.
 """
 
@@ -123,13 +149,19 @@ label; scikit-learn, saved with joblib. Made by `python -m training.train_baseli
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Train the TF-IDF baseline.")
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled files")
+    parser.add_argument("--label-names", nargs="+", help="in the order of columns or classes")
+    parser.add_argument("--test", type=Path, nargs="+", help="labelled files to score it on")
     parser.add_argument("--output", type=Path, required=True, help="model folder to write")
     parser.add_argument("--word-features", type=int, default=60_000)
     parser.add_argument("--character-features", type=int, default=60_000)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    train(parse(parser, argv))
+    options = parse(parser, argv)
+    try:
+        train(options)
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-r"""Fine-tune a transformer with one sigmoid output a label.
+r"""Fine-tune a transformer with one sigmoid output a label, or a softmax over classes.
 
     python -m training.train_transformer --base sentence-transformers/all-MiniLM-L6-v2 \
         --data train.jsonl --output runs/minilm
+    python -m training.train_transformer --from default --data sheet.csv --output runs/mine
 
-The base is a hub name or a local folder; data is any file that `training.data` reads, with hard
-labels or soft targets. The output folder holds the model, the tokenizer, ``training.json``
-(options, sizes, scores) and ``development.jsonl`` (the development sentences, on which
-`training.export_onnx` sets calibration and thresholds). A run that was cut off goes on
-with ``--resume``. ``accelerate launch -m training.train_transformer ...`` uses several GPUs.
+The base is a hub name or a local folder; ``--from`` names an exported model in its place. Data is
+any file that `training.data` reads, with hard labels or soft targets. The output folder holds the
+model, the tokenizer, ``training.json`` (options, sizes, scores) and ``development.jsonl`` (the
+development sentences, on which `training.export_onnx` sets calibration and thresholds). A run that
+was cut off goes on with ``--resume``. ``accelerate launch -m training.train_transformer ...`` uses
+several GPUs.
 """
 
 from __future__ import annotations
@@ -15,15 +17,17 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset, concatenate_datasets
-from sklearn.metrics import f1_score
+from tokenizers import Tokenizer
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -31,34 +35,44 @@ from transformers import (
     EvalPrediction,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
     Trainer,
     TrainingArguments,
 )
 
+from conflict_nlp import store
+from conflict_nlp.classifiers.torch import load_model
 from conflict_nlp.labels import LABELS
-from training.data import read_sentences, split_articles
+from training.data import Task, find_task, read_sentences, split_articles
+from training.metrics import scores, uncalibrated
 from training.options import parse
 
 log = logging.getLogger(__name__)
 
 
-def scores(prediction: EvalPrediction) -> dict[str, float]:
-    """F1 of each label at probability 0.5, and their macro mean."""
-    true = np.asarray(prediction.label_ids) >= 0.5
-    f1 = f1_score(true, np.asarray(prediction.predictions) >= 0.0, average=None, zero_division=0)
-    return {"f1_macro": float(np.mean(f1)), **{f"f1_{n}": float(v) for n, v in zip(LABELS, f1)}}
+def measure(prediction: EvalPrediction, task: Task) -> dict[str, float]:
+    """Return the F1 scores of `training.metrics.scores`, labels given at probability 0.5."""
+    true = np.asarray(prediction.label_ids)
+    if task.kind == "multi-class":
+        true = np.eye(len(task.labels))[true]
+    return scores(true >= 0.5, uncalibrated(np.asarray(prediction.predictions), task), task)
 
 
-def tokenize(data: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+def tokenize(
+    data: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int, kind: str = "multi-label"
+) -> Dataset:
     """Replace text by token ids, and targets by the ``labels`` column that the model reads."""
 
     def encode(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         encoded = tokenizer(batch["text"], truncation=True, max_length=max_length)
         ids = encoded["input_ids"]
+        targets = batch["targets"]
+        if kind == "multi-class":
+            targets = [int(np.argmax(row)) for row in targets]
         return {
             "input_ids": ids,
             "attention_mask": encoded["attention_mask"],
-            "labels": batch["targets"],
+            "labels": targets,
             "length": [len(row) for row in ids],
         }
 
@@ -75,25 +89,65 @@ def freeze(model: PreTrainedModel, layers: int) -> None:
             parameter.requires_grad = False
 
 
+def unpack(folder: store.ModelFolder, target: Path) -> Path:
+    """Write an exported transformer as transformers saves it, int8 weights as float32.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no transformer that torch can run.
+    """
+    load_model(folder).save_pretrained(target)
+    tokenizer = Tokenizer.from_str(folder.file("tokenizer.json").decode("utf-8"))
+    pad = tokenizer.id_to_token(folder.manifest.get("pad_token_id", 0))
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=pad).save_pretrained(target)
+    return target
+
+
+def start(
+    options: argparse.Namespace, task: Task, folder: store.ModelFolder | None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return the model and the tokenizer to train on from: those of `folder`, or the base's."""
+    with tempfile.TemporaryDirectory() as scratch:
+        base = options.base if folder is None else unpack(folder, Path(scratch))
+        model = AutoModelForSequenceClassification.from_pretrained(
+            base,
+            num_labels=len(task.labels),
+            id2label=dict(enumerate(task.labels)),
+            label2id={label: i for i, label in enumerate(task.labels)},
+            problem_type="single_label_classification"
+            if task.kind == "multi-class"
+            else "multi_label_classification",
+            ignore_mismatched_sizes=True,  # a base that was fine-tuned before brings another head
+        )
+        return model, AutoTokenizer.from_pretrained(base)
+
+
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train as `options` say; return what ``training.json`` holds."""
-    tokenizer = AutoTokenizer.from_pretrained(options.base)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        options.base,
-        num_labels=len(LABELS),
-        id2label=dict(enumerate(LABELS)),
-        label2id={label: i for i, label in enumerate(LABELS)},
-        problem_type="multi_label_classification",
-        ignore_mismatched_sizes=True,  # a base that was fine-tuned before brings another head
-    )
-    if options.freeze_layers:
-        freeze(model, options.freeze_layers)
-    training, development = split_articles(read_sentences(options.data), options.development)
+    name = getattr(options, "from")
+    folder = None if name is None else store.read(store.find(name))
+    manifest: dict[str, Any] = {"labels": LABELS} if folder is None else folder.manifest
+    known = Task(tuple(manifest["labels"]), manifest.get("task", "multi-label"))
+    task = find_task(options.data, options.label_names, known.labels, known.kind)
+    options.max_length = options.max_length or manifest.get("max_length", 128)
+    training, development = split_articles(read_sentences(options.data, task), options.development)
     if options.soft_data:
-        soft, _ = split_articles(read_sentences(options.soft_data), options.development)
+        if task.kind == "multi-class":
+            raise ValueError("--soft-data is for labels of which any number can hold, not classes")
+        soft, _ = split_articles(read_sentences(options.soft_data, task), options.development)
         training = concatenate_datasets([training, soft])
     if options.development_data:
-        development = read_sentences(options.development_data)
+        development = read_sentences(options.development_data, task)
+    test = read_sentences(options.test, task) if options.test else None
+    model, tokenizer = start(options, task, folder)
+    positions = getattr(model.config, "max_position_embeddings", options.max_length)
+    if positions < options.max_length:
+        log.warning("the model reads at most %d tokens of a text", positions)
+        options.max_length = positions
+    if options.freeze_layers:
+        freeze(model, options.freeze_layers)
+    encode = partial(tokenize, tokenizer=tokenizer, max_length=options.max_length, kind=task.kind)
     log.info("%d training, %d development sentences", len(training), len(development))
     trainer = Trainer(
         model=model,
@@ -115,12 +169,10 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
             report_to="none",
         ),
-        train_dataset=tokenize(training, tokenizer, options.max_length),
-        eval_dataset=tokenize(development, tokenizer, options.max_length)
-        if len(development)
-        else None,
+        train_dataset=encode(training),
+        eval_dataset=encode(development) if len(development) else None,
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=scores,
+        compute_metrics=partial(measure, task=task),
     )
     began = time.monotonic()
     trainer.train(resume_from_checkpoint=options.resume or None)
@@ -129,16 +181,25 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     tokenizer.save_pretrained(str(options.output))
     record: dict[str, Any] = {
         "options": {key: _plain(value) for key, value in vars(options).items()},
+        "task": {"labels": task.labels, "kind": task.kind},
         "training_sentences": len(training),
         "development_sentences": len(development),
         "seconds": round(time.monotonic() - began),
     }
+    # What `training.export_onnx` reads; an earlier run may have left its own.
+    for left in ("development.jsonl", "calibration.json"):
+        (options.output / left).unlink(missing_ok=True)
     if len(development):
-        prediction = trainer.predict(trainer.eval_dataset)
-        record["development"] = scores(EvalPrediction(prediction.predictions, prediction.label_ids))
         development.to_json(options.output / "development.jsonl")
+    if folder is not None and (task.labels, task.kind) == (known.labels, known.kind):
+        (options.output / "calibration.json").write_bytes(folder.file("calibration.json"))
+    for name, data in (("development", development), ("test", test)):
+        if data:
+            prediction = trainer.predict(encode(data))
+            found = EvalPrediction(prediction.predictions, prediction.label_ids)
+            record[name] = measure(found, task)
+            print(name, json.dumps(record[name], indent=1))
     (options.output / "training.json").write_text(json.dumps(record, indent=2) + "\n")
-    log.info("%s", json.dumps(record.get("development", {})))
     return record
 
 
@@ -153,23 +214,33 @@ def _plain(value: Any) -> Any:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--base", required=True, help="hub name or folder of the base model")
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
+    parser.add_argument("--base", help="hub name or folder of the base model")
+    parser.add_argument("--from", help="or name or folder of an exported model to train on")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled files")
+    parser.add_argument("--label-names", nargs="+", help="in the order of columns or classes")
     parser.add_argument("--soft-data", type=Path, nargs="*", help="more rows, only for training")
     parser.add_argument("--development", type=float, default=0.1, help="share of articles held out")
     parser.add_argument("--development-data", type=Path, nargs="*", help="or a file of its own")
+    parser.add_argument("--test", type=Path, nargs="+", help="labelled files to score it on")
     parser.add_argument("--output", type=Path, required=True, help="folder for the model")
     parser.add_argument("--epochs", type=float, default=4)
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--max-length", type=int, default=128, help="tokens read of a sentence")
+    parser.add_argument(
+        "--max-length", type=int, help="tokens read of a text; default: 128, or that of --from"
+    )
     parser.add_argument("--freeze-layers", type=int, default=0, help="lowest layers left unchanged")
     parser.add_argument("--save-steps", type=float, default=100, help="steps between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     options = parse(parser, argv)
+    if (options.base is None) == (getattr(options, "from") is None):
+        parser.error("give either --base or --from")
     options.output.mkdir(parents=True, exist_ok=True)
-    train(options)
+    try:
+        train(options)
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

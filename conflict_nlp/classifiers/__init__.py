@@ -30,26 +30,55 @@ class Classifier(Protocol):
         """
 
 
-def load(folder: ModelFolder) -> Classifier:
+def load(folder: ModelFolder, backend: str = "onnx", device: str | None = None) -> Classifier:
     """Return the engine that the manifest of a checked folder names.
+
+    Parameters
+    ----------
+    folder
+        A checked model folder.
+    backend
+        ``"onnx"``, or ``"torch"`` to run a transformer in torch.
+    device
+        Where torch runs, e.g. ``"cpu"`` or ``"cuda"``; None for a GPU if there is one.
 
     Raises
     ------
     ModelError
-        If no engine has that name, or the folder lacks what the engine needs.
+        If no engine has that name, the folder lacks what the engine needs, or the engine does
+        not run in torch.
     ImportError
         If the engine needs a package that is not installed; names the extra that brings it.
+    ValueError
+        If the backend or the device is unknown.
     """
     engine = folder.manifest.get("engine")
+    if backend not in ("onnx", "torch"):
+        raise ValueError(f"backend must be 'onnx' or 'torch', not {backend!r}")
+    if device is not None and backend != "torch":
+        raise ValueError(f"device {device!r} needs backend='torch': onnx runs on the CPU")
+    if engine not in ("onnx", "baseline"):
+        raise ModelError(
+            f"{folder.path / 'manifest.json'} names the engine {engine!r}, which this version of "
+            "the library does not have: use the version that made the model"
+        )
+    if backend == "torch":
+        try:
+            import onnx  # noqa: F401
+            import torch  # noqa: F401
+            import transformers  # noqa: F401
+        except ImportError:
+            raise ImportError(
+                "backend='torch' needs torch, onnx and transformers: "
+                "pip install 'conflict-nlp[torch]'"
+            ) from None
+        from conflict_nlp.classifiers.torch import TorchClassifier
+
+        return TorchClassifier(folder, device)
     if engine == "onnx":
         from conflict_nlp.classifiers.onnx import OnnxClassifier
 
         return OnnxClassifier(folder)
-    if engine == "baseline":
-        from conflict_nlp.classifiers.baseline import BaselineClassifier
+    from conflict_nlp.classifiers.baseline import BaselineClassifier
 
-        return BaselineClassifier.from_folder(folder)
-    raise ModelError(
-        f"{folder.path / 'manifest.json'} names the engine {engine!r}, which this version of the "
-        "library does not have: use the version that made the model"
-    )
+    return BaselineClassifier.from_folder(folder)

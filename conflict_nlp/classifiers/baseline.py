@@ -42,6 +42,7 @@ class BaselineClassifier:
         if not texts:
             return np.empty((0, len(self.labels)), np.float32), np.zeros(0, np.bool_)
         logits = np.asarray(self._pipeline.decision_function(list(texts)), np.float32)
+        logits = logits.reshape(len(texts), -1)  # of one label scikit-learn gives no column
         if logits.shape != (len(texts), len(self.labels)):
             raise ModelError(
                 f"the model gives {logits.shape[1:]} scores a sentence, not {len(self.labels)}: "

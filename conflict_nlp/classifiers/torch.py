@@ -1,0 +1,194 @@
+"""The same transformers run by torch, on a GPU if there is one.
+
+The weights are those of the ONNX file, int8 ones times their scales; activations are not
+quantised. The torch name of a weight is its ONNX name, or stands in the name of the result of its
+product (``/bert/encoder/layer.0/output/dense/MatMul_output_0``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+
+from conflict_nlp.classifiers.transformer import Batch, Transformer
+from conflict_nlp.store import ModelError, ModelFolder
+
+# Names of the query, key and value layers, by the last part of the attention module's name.
+_ATTENTION = {
+    "self": ("query", "key", "value"),
+    "attn": ("q", "k", "v"),
+    "attention": ("q_lin", "k_lin", "v_lin"),
+}
+_PROCESS = os.getpid()
+_PRODUCTS = ("MatMul", "MatMulIntegerToFloat")
+
+
+class TorchClassifier(Transformer):
+    """A transformer exported by ``training.export_onnx``, in torch.
+
+    On a GPU it computes in bfloat16, elsewhere in float32. A batch holds as many tokens as
+    `batch_size` texts of the greatest length; on a CPU, whose caches are small, of a quarter of
+    that. Several threads may use one classifier. A forked process computes on one thread; with a
+    GPU, start processes by spawn, not by fork.
+
+    Parameters
+    ----------
+    folder
+        A checked model folder.
+    device
+        A torch device, e.g. ``"cpu"`` or ``"cuda:1"``; None for ``"cuda"`` where there is one.
+
+    Raises
+    ------
+    ModelError
+        If the weights are damaged or cannot be told apart.
+    ValueError
+        If there is no such device.
+    """
+
+    def __init__(self, folder: ModelFolder, device: str | None = None) -> None:
+        _after_fork()
+        self.device = _device(device)
+        kind = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        self._model = load_model(folder).to(self.device, kind).eval()
+        super().__init__(folder)
+        self._tokens = self.max_length if self.device.type == "cuda" else self.max_length // 4
+
+    def batches(self, lengths: Sequence[int], batch_size: int) -> Iterator[slice]:
+        """Yield parts that hold about as many tokens each."""
+        start = 0
+        while start < len(lengths):
+            stop = start + max(1, batch_size * self._tokens // max(1, lengths[start]))
+            yield slice(start, stop)
+            start = stop
+
+    def run(self, batches: Iterator[Batch]) -> NDArray[np.float32]:
+        """Run the batches; the next is made ready while the GPU computes."""
+        _after_fork()
+        with torch.inference_mode():
+            logits = [
+                self._model(
+                    input_ids=torch.from_numpy(ids).to(self.device),
+                    attention_mask=torch.from_numpy(mask).to(self.device),
+                ).logits
+                for ids, mask in batches
+            ]
+            return np.asarray(torch.cat(logits).float().cpu().numpy(), np.float32)
+
+
+def _after_fork() -> None:
+    """In a forked process, keep torch from waiting for threads that the fork left behind."""
+    if os.getpid() != _PROCESS and torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, TypeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"device {name!r} cannot be used ({reason}): take 'cpu' or 'cuda'"
+        ) from None
+    return device
+
+
+def load_model(folder: ModelFolder) -> PreTrainedModel:
+    """Return a float32 torch model on the CPU with the weights of a model folder's ONNX file.
+
+    Raises
+    ------
+    ModelError
+        If the folder has no ``model.onnx``, or one whose weights do not make up the model.
+    """
+    path = folder.path / "model.onnx"
+    if folder.manifest.get("engine") != "onnx":
+        raise ModelError(f"{folder.path} is no transformer for torch: take another model")
+    try:
+        graph = onnx.load_model_from_string(folder.file("model.onnx")).graph
+        weights = _weights(graph)
+        if "config.json" in folder.files:
+            config = AutoConfig.for_model(**folder.json("config.json"))
+        else:
+            config = _bert_config(graph, weights)
+        config.num_labels = len(folder.manifest["labels"])
+        model = AutoModelForSequenceClassification.from_config(config).float()
+        wanted = model.state_dict()
+        missing = sorted(wanted.keys() - weights.keys())
+        if missing:
+            # Exporters merge equal tensors, which training makes all but impossible.
+            raise ValueError(f"it holds no {missing[0]}, or merged with an equal tensor")
+        state = {name: torch.tensor(weights[name]) for name in wanted}
+        model.load_state_dict(state)
+    except ModelError:
+        raise
+    except Exception as error:  # onnx, transformers and torch raise errors of many kinds
+        raise ModelError(
+            f"{path} cannot be used with torch: {error}; export the model again"
+        ) from error
+    return model
+
+
+def _weights(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
+    """Return the weights by their torch names, in their torch shapes."""
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    weights = {name: array for name, array in tensors.items() if array.dtype == np.float32}
+    for name, array in tensors.items():
+        if array.dtype == np.int8 and f"{name.removesuffix('_int8')}_scale" in tensors:
+            base = name.removesuffix("_int8")
+            weights[base] = array * tensors[f"{base}_scale"]
+    for node in graph.node:
+        *path, last = node.output[0].strip("/").split("/")
+        module = ".".join(path)
+        product = node.input[1].removesuffix("_int8") if len(node.input) > 1 else ""
+        attention = _ATTENTION.get(path[-1] if path else "", ())
+        if node.op_type in _PRODUCTS and product in weights:
+            # The last layer's attention may be split, see `training.first_token`.
+            part = dict(zip(("query", "key", "value"), attention)).get(last.rpartition("_")[2])
+            weights[f"{module}.{part}.weight" if part else f"{module}.weight"] = weights[product].T
+        elif node.op_type in ("Attention", "QAttention"):
+            for part, matrix in zip(attention, np.split(weights[product], 3, axis=1)):
+                weights[f"{module}.{part}.weight"] = matrix.T
+        if node.op_type in ("Attention", "QAttention", "MultiHeadAttention"):
+            bias = node.input[3 if node.op_type == "MultiHeadAttention" else 2]
+            for part, vector in zip(attention, np.split(weights[bias], 3)):
+                weights[f"{module}.{part}.bias"] = vector
+    return {name: np.ascontiguousarray(array) for name, array in weights.items()}
+
+
+def _bert_config(
+    graph: onnx.GraphProto, weights: dict[str, NDArray[np.float32]]
+) -> PretrainedConfig:
+    """Tell the sizes from the weights, for a folder without ``config.json``."""
+    words = weights["bert.embeddings.word_embeddings.weight"]
+    heads = [_attribute(node, "num_heads") for node in graph.node if "Attention" in node.op_type]
+    return BertConfig(
+        vocab_size=words.shape[0],
+        hidden_size=words.shape[1],
+        num_attention_heads=heads[0],
+        num_hidden_layers=sum(name.endswith(".output.LayerNorm.weight") for name in weights) // 2,
+        intermediate_size=len(weights["bert.encoder.layer.0.intermediate.dense.bias"]),
+        max_position_embeddings=len(weights["bert.embeddings.position_embeddings.weight"]),
+        type_vocab_size=len(weights["bert.embeddings.token_type_embeddings.weight"]),
+    )
+
+
+def _attribute(node: onnx.NodeProto, name: str) -> Any:
+    return next(onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name)

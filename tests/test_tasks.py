@@ -1,0 +1,251 @@
+"""Tables of any labels: read, trained on, exported, tagged with; and models trained on."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, BertConfig, MPNetConfig, RobertaConfig
+
+from conflict_nlp import review, store
+from conflict_nlp.classifiers.torch import load_model
+from conflict_nlp.predict import LABELS, Tagger
+from tests import test_training
+from training import export_onnx, train_baseline
+from training import train_transformer as transformer
+from training.data import Task, find_task, read_sentences
+
+corpus, base, checkpoint = test_training.corpus, test_training.base, test_training.checkpoint
+
+CLASSES = {"sport": "the match ended", "trade": "the shares fell", "weather": "the rain fell"}
+FLAGS = ("the bridge was closed", "the court sat", "the harbour froze")
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """A table of classes, one of several labels, and one of a single label, without headers."""
+    random = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("tables")
+    classes, several, one = [], [], []
+    for day in range(240):
+        name = str(random.choice(list(CLASSES)))
+        classes.append(f"{CLASSES[name]} on day {day}\t{name}\n")
+        flags = random.random(3) < 0.4
+        parts = [part for part, flag in zip(FLAGS, flags) if flag] or ["all was quiet"]
+        several.append(f"{' and '.join(parts)} on day {day}\t" + "\t".join(map(str, flags * 1)))
+        one.append(f"{parts[0]} on day {day}\t{int(flags[0])}\r\n")
+    (folder / "classes.tsv").write_text("".join(classes))
+    (folder / "several.tsv").write_text("\n".join(several))
+    (folder / "one.tsv").write_text("".join(one), newline="")
+    return folder
+
+
+def test_the_baseline_learns_classes(tables, tmp_path):
+    path = tables / "classes.tsv"
+    options = ["--data", str(path), "--output", str(tmp_path / "b"), "--test", str(path)]
+    train_baseline.main([*options, "--folds", "3"])
+    tagger = Tagger.from_pretrained(tmp_path / "b")
+    found = tagger.predict(["the match ended", "the rain fell and fell", ""])
+    assert [p.labels for p in found[:2]] == [("sport",), ("weather",)]
+    assert tagger.labels == tuple(CLASSES) and len(found[2].labels) == 1
+    np.testing.assert_allclose([sum(p.scores.values()) for p in found], 1, atol=1e-5)
+    with pytest.raises(ValueError, match="no thresholds to set"):
+        tagger.predict("x", thresholds={"sport": 0.9})
+    record = json.loads((tmp_path / "b" / "training.json").read_text())
+    assert record["test"]["f1_macro"] == 1.0 and "f1_examples" not in record["test"]
+
+
+def test_the_baseline_learns_several_labels_and_one(tables, tmp_path):
+    options = ["--folds", "3", "--output", str(tmp_path / "b"), "--data"]
+    names = ["--label-names", "closed", "court", "frozen"]
+    train_baseline.main([*options, str(tables / "several.tsv"), *names])
+    tagger = Tagger.from_pretrained(tmp_path / "b")
+    text = "the court sat and the harbour froze on day 3"
+    assert tagger.predict(text).labels == ("court", "frozen")
+    train_baseline.main([*options, str(tables / "one.tsv")])
+    tagger = Tagger.from_pretrained(tmp_path / "b")
+    assert tagger.labels == ("label",)
+    assert tagger.predict(FLAGS[0]).labels == ("label",) and not tagger.predict(FLAGS[1]).labels
+
+
+def test_a_transformer_learns_classes(tables, base, tmp_path):
+    path, run, out = tables / "classes.tsv", tmp_path / "run", tmp_path / "out"
+    options = ["--base", str(base), "--data", str(path), "--output", str(run)]
+    options += ["--label-names", "weather", "sport", "trade", "--test", str(path)]
+    options += ["--epochs", "20", "--learning-rate", "3e-3", "--save-steps", "1000"]
+    transformer.main([*options, "--development", "0.3"])
+    record = json.loads((run / "training.json").read_text())
+    labels = ["weather", "sport", "trade"]
+    assert record["task"] == {"labels": labels, "kind": "multi-class"}
+    assert record["test"]["f1_macro"] > 0.9 and record["development"]["f1_macro"] > 0.8
+    export_onnx.main(["--checkpoint", str(run), "--output", str(out)])
+    tagger = Tagger.from_pretrained(out)
+    assert tagger.labels == tuple(labels)
+    assert [p.labels for p in tagger.predict(list(CLASSES.values()))] == [(n,) for n in CLASSES]
+    assert "softmax over classes" in (out / "README.md").read_text()
+    # Its review sheets hold classes still.
+    sheet = [("a", tagger.predict(["the match ended", "the rain fell"]))]
+    review.write_sheet(sheet, tagger.thresholds, tmp_path / "sheet.csv")
+    task = find_task([tmp_path / "sheet.csv"], None, labels, "multi-class")
+    assert task.kind == "multi-class"
+    targets = read_sentences([tmp_path / "sheet.csv"], task)["targets"]
+    assert sorted(targets) == [[0, 1, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("precision", [["--fp32"], []])
+def test_an_exported_model_comes_back_and_is_trained_on(checkpoint, precision, corpus, tmp_path):
+    exported, again = tmp_path / "exported", tmp_path / "again"
+    export_onnx.main(["--checkpoint", str(checkpoint), "--output", str(exported), *precision])
+    tagger = Tagger.from_pretrained(exported)
+    texts = read_sentences([corpus])["text"][:100]
+    folder = transformer.unpack(store.read(exported), tmp_path / "unpacked")
+    tokenizer = transformer.AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    batch = tokenizer(list(texts), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        logits = model(batch["input_ids"], batch["attention_mask"]).logits.numpy()
+    expected = tagger.predict_proba(texts)
+    same = {"atol": 1e-4} if precision else {"atol": 0.03}  # int8 activations of the ONNX model
+    np.testing.assert_allclose(tagger._calibration.scores(logits), expected, **same)
+    on_torch = Tagger.from_pretrained(exported, backend="torch", device="cpu")
+    np.testing.assert_allclose(on_torch.predict_proba(texts), expected, **same)
+
+    # A sheet of a few sentences: too few to calibrate on, and none held out for that.
+    sheet = tmp_path / "sheet.csv"
+    article = [("=1", tagger.predict(texts[:30]))]
+    review.write_sheet(article, tagger.thresholds, sheet, count=30)
+    options = ["--from", str(exported), "--data", str(sheet), "--output", str(tmp_path / "run")]
+    transformer.main([*options, "--epochs", "1", "--learning-rate", "1e-9", "--development", "0"])
+    export_onnx.main(["--checkpoint", str(tmp_path / "run"), "--output", str(again), "--fp32"])
+    trained = Tagger.from_pretrained(again)
+    np.testing.assert_allclose(trained.predict_proba(texts), expected, **same)
+    assert trained.thresholds == tagger.thresholds
+    record = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert record["options"]["max_length"] == 48 and record["training_sentences"] > 0
+
+
+def test_a_transformer_needs_one_start(tables, tmp_path, capsys):
+    options = ["--data", str(tables / "one.tsv"), "--output", str(tmp_path / "run")]
+    for more in ([], ["--base", "x", "--from", "default"]):
+        with pytest.raises(SystemExit):
+            transformer.main([*options, *more])
+        assert "give either --base or --from" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        transformer.main([*options, "--from", "baseline"])
+    assert "baseline is no transformer for torch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [BertConfig, MPNetConfig, RobertaConfig])
+def test_weights_of_other_architectures_come_back(kind, tmp_path):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"vocab_size": 100, "intermediate_size": 64, "max_position_embeddings": 64}
+    model = AutoModelForSequenceClassification.from_config(kind(**sizes, num_labels=3))
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    model.save_pretrained(tmp_path)
+    export_onnx.export(tmp_path, tmp_path / "model.onnx")
+    files = {name: (tmp_path / name).read_bytes() for name in ("model.onnx", "config.json")}
+    manifest = {"engine": "onnx", "labels": ["a", "b", "c"]}
+    found = load_model(store.ModelFolder(tmp_path, manifest, files)).state_dict()
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(found[name], value, msg=name)
+
+
+ROWS = {
+    "a.tsv": "one text\t3\nanother\t1\nthird\t1\n",
+    "b.csv": 'text,topic\n"one, text",sport\nanother,trade\n',
+    "c.csv": "Sentence;b;a;date\none;1;0;May\ntwo;0;1;June\n",
+    "d.jsonl": '{"text": "one", "label": true}\n\n{"text": "two", "label": 0}\n',
+    "e.json": json.dumps(
+        [
+            {
+                "data": {"text": "one", "a_score": 0.2, "b_score": 0.1},
+                "annotations": [{"result": [{"value": {"choices": ["b"]}}]}],
+                "predictions": [{"result": [{"value": {"choices": ["a"]}}]}],
+            }
+        ]
+    ),
+    "f.jsonl": '{"text": "one", "label": ["b"], "a_score": 0.5, "b_score": 1, "article": "x"}',
+    "g.tsv": '"a ""quoted"" word\tand a tab"\t0\t1\nmore\t1\t1\n',
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "kind", "targets"),
+    [
+        ("a.tsv", ("1", "3"), "multi-class", [[0, 1], [1, 0], [1, 0]]),
+        ("b.csv", ("sport", "trade"), "multi-class", [[1, 0], [0, 1]]),
+        ("c.csv", ("b", "a"), "multi-label", [[1, 0], [0, 1]]),
+        ("d.jsonl", ("label",), "multi-label", [[1], [0]]),
+        ("e.json", ("a", "b"), "multi-label", [[0, 1]]),
+        ("f.jsonl", ("a", "b"), "multi-label", [[0, 1]]),
+        ("g.tsv", ("label_1", "label_2"), "multi-label", [[0, 1], [1, 1]]),
+    ],
+)
+def test_shapes_of_files(tmp_path, name, labels, kind, targets):
+    path = tmp_path / name
+    path.write_text(ROWS[name], encoding="utf-8")
+    task = find_task([path])
+    assert (task.labels, task.kind) == (labels, kind)
+    data = read_sentences([path], task)
+    assert data["targets"] == targets
+    assert data["text"][0] == ('a "quoted" word\tand a tab' if name == "g.tsv" else data["text"][0])
+
+
+def test_names_are_given_to_classes_and_columns(tmp_path):
+    (tmp_path / "a.tsv").write_text("one\t0\ntwo\t2\n")
+    task = find_task([tmp_path / "a.tsv"], ["low", "middle", "high"])
+    assert task.labels == ("low", "middle", "high")
+    assert read_sentences([tmp_path / "a.tsv"], task)["targets"] == [[1, 0, 0], [0, 0, 1]]
+    (tmp_path / "b.csv").write_text(f"text,{','.join(reversed(LABELS))}\none,0,0,0,1\n")
+    task = find_task([tmp_path / "b.csv"])
+    assert task.labels == LABELS
+    assert read_sentences([tmp_path / "b.csv"], task)["targets"] == [[1, 0, 0, 0]]
+
+
+def test_a_review_sheet_is_read_as_it_was_written(tmp_path, baseline):
+    texts = ["=SUM(1) fell on the town.", "'Gunmen shot two men,' police said.", "Talks go on."]
+    path = tmp_path / "sheet.csv"
+    review.write_sheet([("+a", baseline.predict(texts))], baseline.thresholds, path)
+    data = read_sentences([path], find_task([path]))
+    assert sorted(data["text"]) == sorted(texts) and set(data["article"]) == {"+a"}
+    assert sorted(data["index"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tsv", "one\t0\t1\ntwo\t0\n", r"row 2 has 2 columns, where row 1 has 3"),
+        ("a.tsv", "one\ntwo\n", r"row 1 has 1 columns, where a text and a label are needed"),
+        ("a.tsv", "one\t0\t1\ntwo\t0\tx\n", r"row 2: label_2 must be 0 or 1, not 'x'"),
+        ("a.tsv", 'one\t0\n"two\t1\nsix"\t1\n', r"row 2: a quotation mark opens a text"),
+        ("a.tsv", "headline\tclass\none\ta\ntwo\tb\nx\ta\ny\tb\n", r"row 1: no other row has the"),
+        ("a.tsv", "one\tx\ntwo\tx\n", r"all texts have one class, 'x'"),
+        ("a.csv", "text,a,a\none,1,0\n", r"two columns have one name"),
+        ("a.csv", "text,title\none,x\n", r"no label column, only text, title"),
+        ("a.csv", "text,uncertain,topic\none,0,end\ntwo,0,start\n", r"'end' cannot name a label"),
+        ("a.csv", "", r"no sentences in .*a\.csv"),
+        ("a.jsonl", '{"text": "x", "label": "a"}\n{"text": "y", "labels": []}', r"line 2: several"),
+        ("a.jsonl", "{\n", r"not valid JSON lines"),
+        ("a.jsonl", "[1]", r"line 1: not an object"),
+        ("a.jsonl", '{"sentences": ["x"]}', r"line 1: sentence 0 is not an object"),
+    ],
+)
+def test_what_is_no_table_is_told(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        find_task([tmp_path / name])
+
+
+def test_names_and_files_that_do_not_fit_are_told(tmp_path):
+    (tmp_path / "a.tsv").write_text("one\ta\ntwo\tb\nmore\tc\n" * 2)
+    (tmp_path / "b.tsv").write_text("one\t1\t0\n")
+    (tmp_path / "c.csv").write_text("text,x,y\none,1,0\n")
+    with pytest.raises(ValueError, match="2 label names, but the data have 3 classes: a, b, c"):
+        find_task([tmp_path / "a.tsv"], ["x", "y"])
+    with pytest.raises(ValueError, match=r"c\.csv has the labels x, y, .*b\.tsv has label_1"):
+        find_task([tmp_path / "b.tsv", tmp_path / "c.csv"])
+    with pytest.raises(ValueError, match="'x' cannot name a label, or not two"):
+        find_task([tmp_path / "b.tsv"], ["x", "x"])
+    with pytest.raises(ValueError, match="row 1: unknown label 'a'"):
+        read_sentences([tmp_path / "a.tsv"], Task(("b", "c"), "multi-class"))

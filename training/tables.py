@@ -1,0 +1,198 @@
+"""Labelled files of several shapes, read into records of one shape."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+_TEXT = ("text", "sentence")
+RESERVED = {*_TEXT, "article", "id", "index", "title", "source", "date"}
+RESERVED |= {"start", "end", "uncertain", "truncated"}
+"""Names that columns other than labels have."""
+
+
+@dataclass
+class Table:
+    """What a file holds.
+
+    Attributes
+    ----------
+    path
+        The file.
+    labels
+        Names of its labels, if it tells them.
+    records
+        One dict a text: ``where`` (for messages), ``article``, ``index``, ``text``, and one of
+        ``labels`` (list of names), ``label`` (name of a class, or 0 or 1) and ``targets`` (list
+        of probabilities).
+    """
+
+    path: Path
+    labels: tuple[str, ...]
+    records: list[dict[str, Any]]
+
+
+def read_table(path: Path) -> Table:
+    """Read a labelled file: a table if it ends in .csv or .tsv, else JSON or JSON lines.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it has none of the shapes that ``docs/retraining.md`` names; names the row.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no data file at {path}")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 ({error}): save it as UTF-8") from None
+    is_delimited = path.suffix.lower() in (".csv", ".tsv")
+    table = _delimited(path, text) if is_delimited else _json(path, text)
+    if not table.records:
+        raise ValueError(f"no sentences in {path}")
+    for record in table.records:
+        if not isinstance(record["text"], str):
+            raise ValueError(f"{record['where']}: a sentence has no 'text'")
+    return table
+
+
+def _article(path: Path, number: int) -> str:
+    # What follows an @ marks a window of one article, see `training.data.article_groups`.
+    return f"{path.name.replace('@', '_')}:{number}"
+
+
+def _delimited(path: Path, text: str) -> Table:
+    rows = _rows(path, text)
+    if not rows:
+        return Table(path, (), [])
+    names = [cell.strip() for cell in rows[0][1]]
+    has_header = any(name.lower() in _TEXT for name in names)
+    if has_header:
+        names = [name.lower() if name.lower() in RESERVED else name for name in names]
+        names[next(i for i, name in enumerate(names) if name in _TEXT)] = "text"
+    else:
+        count = len(names) - 1
+        names = ["text", *([f"label_{i + 1}" for i in range(count)] if count > 1 else ["label"])]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{path}: two columns have one name: {', '.join(names)}")
+    scores = {name for name in names if name.removesuffix("_score") in {*names} - {name}}
+    labels = tuple(name for name in names if name not in RESERVED | scores)
+    if not labels:
+        raise ValueError(f"{path} has no label column, only {', '.join(names)}")
+    if ignored := sorted({*names} & RESERVED - {"text", "article", "id", "index"}):
+        log.info("%s: columns that are no labels: %s", path, ", ".join(ignored))
+    # A review sheet guards cells against spreadsheets, see `conflict_nlp.review.write_sheet`.
+    is_sheet = bool(scores) and {"article", "index"} <= {*names} and "start" not in names
+    records: list[dict[str, Any]] = []
+    first: dict[str, str] = {}
+    for number, cells in rows[1:] if has_header else rows:
+        row = dict(zip(names, cells))
+        if is_sheet:
+            row |= {name: row[name].removeprefix("'") for name in ("article", "text")}
+        # Equal texts belong on one side of a split.
+        article = row.get("article") or row.get("id")
+        article = article or first.setdefault(row["text"], _article(path, number))
+        index = row.get("index", "").strip()
+        where = f"{path}, row {number}"
+        record: dict[str, Any] = {
+            "where": where,
+            "article": article,
+            "index": int(index) if index.removeprefix("-").isdecimal() else 0,
+            "text": row["text"],
+        }
+        if len(labels) == 1:
+            record["label"] = row[labels[0]].strip()
+        else:
+            record["labels"] = [name for name in labels if _is_one(where, name, row)]
+        records.append(record)
+    return Table(path, labels, records)
+
+
+def _is_one(where: str, name: str, row: dict[str, str]) -> bool:
+    if row[name].strip() not in ("0", "1"):
+        raise ValueError(
+            f"{where}: {name} must be 0 or 1, not {row[name]!r} (a first row with the names of the "
+            "columns must name one 'text'; several classes stand in one column)"
+        )
+    return row[name].strip() == "1"
+
+
+def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Return the rows that are not empty, with their numbers; all have one width."""
+    csv.field_size_limit(2**31 - 1)
+    rows: list[tuple[int, list[str]]] = []
+    width = 0
+    for delimiter in "\t" if path.suffix.lower() == ".tsv" else ",;\t":
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        found = [(number, cells) for number, cells in enumerate(lines, start=1) if cells]
+        if found and len(found[0][1]) > width:
+            rows, width = found, len(found[0][1])
+            if width > 1 and all(len(cells) == width for _, cells in rows):
+                break
+    for number, cells in rows:
+        if len(cells) != width or width == 1:
+            raise ValueError(
+                f"{path}, row {number} has {len(cells)} columns, where "
+                + (f"row 1 has {width}" if width > 1 else "a text and a label are needed")
+            )
+        if path.suffix.lower() == ".tsv" and any("\n" in cell and "\t" in cell for cell in cells):
+            raise ValueError(
+                f"{path}, row {number}: a quotation mark opens a text and does not close it: put "
+                'the text into quotation marks, and write "" for one inside'
+            )
+    return rows
+
+
+def _json(path: Path, text: str) -> Table:
+    try:
+        if text.lstrip().startswith("["):
+            values = list(enumerate(json.loads(text), start=1))
+        else:
+            lines = enumerate(text.split("\n"), start=1)
+            values = [(number, json.loads(line)) for number, line in lines if line.strip()]
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON lines: {error}") from None
+    records: list[dict[str, Any]] = []
+    labels: dict[str, None] = {}
+    for number, value in values:
+        where = f"{path}, line {number}"
+        if not isinstance(value, dict):
+            raise ValueError(f"{where}: not an object with 'text' or 'sentences'")
+        if isinstance(value.get("data"), dict):
+            value = value["data"] | {"label": _choices(value)}
+        if isinstance(value.get("label"), list):  # doccano and Label Studio, with their scores
+            labels |= dict.fromkeys(n[:-6] for n in value if n.endswith("_score"))
+        article = str(value.get("article") or value.get("id") or _article(path, number - 1))
+        whole = value.get("sentences")
+        for index, sentence in enumerate([value] if whole is None else whole):
+            if not isinstance(sentence, dict):
+                raise ValueError(f"{where}: sentence {index} is not an object with 'text'")
+            place = {"where": where, "article": article, "index": sentence.get("index", index)}
+            records.append({**place, "text": sentence.get("text"), **_given(sentence)})
+    return Table(path, tuple(labels), records)
+
+
+def _given(sentence: dict[str, Any]) -> dict[str, Any]:
+    for name in ("targets", "labels"):
+        if sentence.get(name) is not None:
+            return {name: sentence[name]}
+    label = sentence.get("label")
+    if label is None or isinstance(label, list):
+        return {} if label is None else {"labels": label}
+    return {"label": str(int(label) if isinstance(label, bool) else label)}
+
+
+def _choices(task: dict[str, Any]) -> list[str]:
+    """Return what people chose for a task of Label Studio, or else what was proposed to them."""
+    chosen = [a for a in task.get("annotations") or () if not a.get("was_cancelled")]
+    results = (chosen or task.get("predictions") or [{}])[-1].get("result", [])
+    return [name for each in results for name in each.get("value", {}).get("choices", [])]
