@@ -1,4 +1,4 @@
-"""The command line: ``conflict-nlp tag``, ``review`` and ``models``."""
+"""The command line: ``conflict-nlp tag``, ``review``, ``app`` and ``models``."""
 
 from __future__ import annotations
 
@@ -134,6 +134,29 @@ def review(
         tagged = watched(rows.whole_articles(rows.tag(tagger, reader)), reader, out)
         count = review.write_sheet(tagged, tagger.thresholds, out, format=format, count=limit)
         _note(f"{out}: {count} sentences to look at")
+
+
+@app.command("app", epilog="Example: conflict-nlp app --port 8080")
+def serve(
+    model: Model = "default",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0: any.")] = 7860,
+) -> None:
+    """Open a page to try it in the browser, on this computer only.
+
+    Another --host than 127.0.0.1 lets other computers in: the page has no
+    password. Needs: pip install 'conflict-nlp[app]'.
+    """
+    from conflict_nlp import app
+
+    try:
+        app.serve(model, host, port)
+    except (ImportError, ValueError) as error:
+        _fail(str(error), 2)
+    except OSError as error:  # of the model or of the address
+        _fail(f"--host {host} --port {port}: {error}" if error.errno else str(error), 2)
 
 
 @app.command(epilog="Example: conflict-nlp models")

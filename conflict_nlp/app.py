@@ -1,0 +1,325 @@
+"""The page to try the tagger in a browser, served on this computer: ``conflict-nlp app``.
+
+>>> with running(build("default")) as address:
+...     print(address)
+
+It asks nothing of the network, and keeps no text: articles stay in memory, and an uploaded file
+is deleted once it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from conflict_nlp import rows, store
+from conflict_nlp import page as parts
+from conflict_nlp.formats import KINDS, Article
+from conflict_nlp.labels import DEFINITIONS
+from conflict_nlp.predict import Tagger
+from conflict_nlp.report import html_fragment
+from conflict_nlp.results import TaggedArticle
+
+MOST_BYTES = 10 * 2**20
+"""Size of the largest file that can be uploaded."""
+
+_HEAD = """# conflict_nlp
+Tags every sentence of an article on armed conflict. All of it runs on this computer: no text
+leaves it. A tag is a statistical guess and no evidence: read a sentence before you act on it."""
+_START = "Paste an article or fill in the example, and press Tag."
+_HINT = "Click a sentence, or press Enter on it, to see which words carried each label."
+_EXAMPLE = (
+    "Market in Orlan hit as talks stall",
+    "Two rockets struck the central market in Orlan on Tuesday morning. At least six people were "
+    "killed and about twenty wounded, the hospital said.\n\nThe army blamed the Northern Front, "
+    "which denied any part in it. Talks on a truce broke down last week over the border crossings. "
+    "Shops in the old town stayed closed.",
+)
+_STYLE = """
+.conflict-nlp .sentence{cursor:pointer}
+.conflict-nlp .sentence:focus{outline:2px solid;outline-offset:2px}
+.gradio-container{overflow:visible!important}
+.block.why{position:sticky;bottom:0;z-index:3;padding:0!important}
+.words{max-height:45vh;overflow:auto;border-top:2px solid var(--line);padding:.6em 1.2em!important}
+.conflict-nlp.words>*{max-width:none;margin:.3em 0;font:.85em/1.6 system-ui,sans-serif}
+.words dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1em}
+.words dd{margin:0}
+.words span{white-space:nowrap;margin-right:.6em}
+.words summary{cursor:pointer}
+.said p{border-left:4px solid #e0a100;padding:.1em .8em;margin:.3em 0}
+"""
+# A sentence that is clicked is explained; check boxes stay checked when the tags change.
+_CHOOSE = """
+const checked = new Set();
+const choose = (event) => {
+  const sentence = event.target.closest('.sentence');
+  if (!sentence || (event.type === 'keydown' && event.key !== 'Enter')) return;
+  trigger('select', {index: [...element.querySelectorAll('.sentence')].indexOf(sentence)});
+};
+element.addEventListener('click', choose);
+element.addEventListener('keydown', choose);
+element.addEventListener('change', ({target}) =>
+  checked[target.checked ? 'add' : 'delete'](target.className));
+new MutationObserver(() => checked.forEach((name) => {
+  const box = element.querySelector(`input.${name}:not(:disabled)`);
+  if (box) box.checked = true;
+})).observe(element, {childList: true, subtree: true});
+"""
+_SAVE = """(text) => {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text]));
+  link.download = 'tagged-articles.%s';
+  link.click();
+}"""
+# The browser, too, holds the page to its own address.
+_POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'"
+
+
+class Kept(NamedTuple):
+    """One visitor's articles: tagged once, shown with any thresholds."""
+
+    model: str
+    articles: list[tuple[str, TaggedArticle]]
+
+
+def build(model: str = "default") -> Any:
+    """Return the page, a ``gradio.Blocks``, for `running`.
+
+    Parameters
+    ----------
+    model
+        Name of a shipped model, or a folder; the page offers the shipped models as well.
+
+    Raises
+    ------
+    ImportError
+        If gradio is not installed, or a package that the model needs.
+    ModelError
+        If the model is missing or damaged.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        import gradio as gr
+    except ImportError:
+        raise ImportError("the page needs gradio: pip install 'conflict-nlp[app]'") from None
+    # Uploads do not go where all users of a computer put theirs.
+    folder = tempfile.TemporaryDirectory(prefix="conflict-nlp-")
+    os.environ["GRADIO_TEMP_DIR"] = folder.name
+    load = cache(Tagger.from_pretrained)
+    model = store.DEFAULT_MODEL if model == "default" else model
+    labels = load(model).labels
+    has_thresholds = False
+    with suppress(ValueError):  # of a model of classes, which gives the best one
+        load(model).predict_iter([], thresholds=load(model).thresholds)
+        has_thresholds = True
+
+    def rounded(model: str) -> list[float]:
+        return [round(threshold, 2) for threshold in load(model).thresholds.values()]
+
+    def shown_as(kept: Kept, number: int, values: Sequence[float]) -> TaggedArticle:
+        article = kept.articles[number][1]
+        own = load(kept.model).thresholds
+        # A slider has two decimals; where it was not moved, the model's own threshold holds.
+        moved = {
+            label: value for label, value in zip(labels, values) if value != round(own[label], 2)
+        }
+        return parts.with_thresholds(article, own | moved) if has_thresholds else article
+
+    def show(kept: Kept, number: int | None, *values: float) -> str:
+        return "" if number is None else html_fragment(shown_as(kept, number, values))
+
+    def tagged(model: str, articles: Sequence[Article]) -> Kept:
+        if load(model).labels != labels:
+            raise ValueError(f"{model} has other labels: start the page with --model {model}")
+        return Kept(model, list(rows.whole_articles(rows.tag(load(model), articles))))
+
+    def said(*notes: str) -> str:
+        return "".join(f'<p role="status">{parts.text(note)}</p>' for note in notes)
+
+    def present(kept: Kept, notes: Sequence[str], values: Sequence[float]) -> list[Any]:
+        choices = [
+            (parts.text(f"{number + 1}. {article.title or name}"), number)
+            for number, (name, article) in enumerate(kept.articles)
+        ]
+        first = 0 if choices else None
+        return [
+            kept,
+            said(*notes),
+            gr.update(choices=choices, value=first, visible=len(choices) > 1),
+            gr.update(visible=bool(choices)),
+            show(kept, first, *values),
+            said(_HINT) if choices else "",
+        ]
+
+    def tag_text(model: str, title: str, text: str, *values: float) -> list[Any]:
+        notes = [parts.too_long(len(text))] if len(text) > parts.MOST_CHARACTERS else []
+        if not text.strip():
+            notes = ["There is no text yet: paste an article."]
+        articles = [] if notes else [Article("article", title.strip() or None, text)]
+        return present(tagged(model, articles), notes, values)
+
+    def tag_file(model: str, path: str, column: str, *values: float) -> list[Any]:
+        try:
+            articles, notes = parts.read(Path(path), column.strip() or None)
+        finally:
+            Path(path).unlink()
+        return [*present(tagged(model, articles), notes, values), None]
+
+    def change(model: str, kept: Kept) -> list[Any]:
+        articles = [Article(name, each.title, each.text) for name, each in kept.articles]
+        try:
+            values = rounded(model)
+            return [*present(tagged(model, articles), [], values), model, *values]
+        except (ImportError, OSError, ValueError) as error:
+            skipped = [gr.skip()] * (4 + len(labels))
+            return [kept, said(str(error)), *skipped[:4], kept.model, *skipped[4:]]
+
+    def explain(kept: Kept, number: int, event: Any) -> str:
+        article = kept.articles[number][1]
+        headline = article.headline
+        titles = [headline] if headline is not None and headline.text.strip() else []
+        sentence = [*titles, *article.sentences][event.index]
+        return parts.explanation(sentence, load(kept.model).explain(sentence.text))
+
+    explain.__annotations__["event"] = gr.EventData  # tells Gradio what to pass
+
+    def save(format: str, kept: Kept, *values: float) -> str:
+        articles = [
+            (name, shown_as(kept, number, values)) for number, (name, _) in enumerate(kept.articles)
+        ]
+        return parts.download(format, articles, labels)
+
+    with gr.Blocks(title="conflict_nlp", analytics_enabled=False) as page:
+        page.folder = folder  # goes when the page goes
+        gr.Markdown(_HEAD)
+        kept = gr.State(Kept(model, []))
+        with gr.Row():
+            with gr.Column(scale=2, min_width=320):
+                with gr.Tab("Paste an article"):
+                    title = gr.Textbox(label="Title (optional)")
+                    text = gr.Textbox(label="Article", lines=10, max_lines=18)
+                    with gr.Row():
+                        example = gr.Button("Fill in an example")
+                        tag = gr.Button("Tag", variant="primary")
+                with gr.Tab("Upload a file"):
+                    hint = "For tables where it has an unusual name."
+                    column = gr.Textbox(label="Column of the text (optional)", info=hint)
+                    file = gr.File(label=f"File: {', '.join(KINDS)}", file_types=list(KINDS))
+                names = [*dict.fromkeys([model, *store.shipped_models()])]
+                name = gr.Dropdown(names, value=model, label="Model")
+                hint = "Thresholds: a lower one finds more and errs more"
+                with gr.Accordion(hint, visible=has_thresholds):
+                    sliders = [
+                        gr.Slider(0, 1, value, step=0.01, label=label, info=DEFINITIONS.get(label))
+                        for label, value in zip(labels, rounded(model))
+                    ]
+                    reset = gr.Button("Back to the model's own", size="sm")
+            with gr.Column(scale=3, min_width=420):
+                notes = gr.HTML(said(_START), elem_classes="said")
+                article = gr.Dropdown([], label="Article", visible=False)
+                with gr.Row(visible=False) as saving:
+                    buttons = [
+                        gr.Button(f"Download {each.upper()}", size="sm") for each in parts.FORMATS
+                    ]
+                shown = gr.HTML(js_on_load=_CHOOSE)
+                why = gr.HTML(elem_classes="why")
+                saved = gr.Textbox(visible=False)
+        private: dict[str, Any] = {"api_visibility": "private"}
+        views, slow = [kept, notes, article, saving, shown, why], {"show_progress_on": shown}
+        example.click(lambda: _EXAMPLE, None, [title, text], **private)
+        tag.click(tag_text, [name, title, text, *sliders], views, **slow, **private)
+        file.upload(tag_file, [name, file, column, *sliders], [*views, file], **slow, **private)
+        name.input(change, [name, kept], [*views, name, *sliders], **slow, **private)
+        again = {"fn": show, "inputs": [kept, article, *sliders], "outputs": shown, **private}
+        again["show_progress"] = "hidden"
+        gr.on([each.input for each in sliders], trigger_mode="always_last", **again)
+        article.input(lambda: said(_HINT), None, why, **private).then(**again)
+        reset.click(lambda kept: rounded(kept.model), kept, sliders, **private).then(**again)
+        shown.select(explain, [kept, article], why, show_progress="minimal", **private)
+        for format, button in zip(parts.FORMATS, buttons):
+            made = button.click(partial(save, format), [kept, *sliders], saved, **private)
+            made.then(None, saved, None, js=_SAVE % format, **private)
+    return page
+
+
+@contextmanager
+def running(page: Any, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve a page of `build` in a thread, and give its address.
+
+    Parameters
+    ----------
+    page
+        What `build` returned.
+    host
+        Address to listen at; only the loopback address keeps other computers out.
+    port
+        0 takes one that is free.
+
+    Raises
+    ------
+    OSError
+        If the address is not this computer's, or the port is taken.
+    """
+    import gradio as gr
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    # No page elsewhere is to reach this one under a name of its own (DNS rebinding).
+    hosts = ["*"] if host == "0.0.0.0" else [host, "127.0.0.1", "localhost"]
+    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(_Guard)]
+    theme = gr.themes.Default(primary_hue="blue", font="system-ui", font_mono="monospace")
+    with socket.create_server((host, port)) as listener:
+        application = gr.mount_gradio_app(
+            *(Starlette(middleware=guards), page, "/"),
+            theme=theme.set(block_info_text_color="*body_text_color_subdued"),
+            css=_STYLE,
+            max_file_size=MOST_BYTES,
+            footer_links=[],
+            show_error=False,
+            **dict.fromkeys(("run_history", "ssr_mode", "enable_monitoring", "mcp_server"), False),
+        )
+        config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://{host}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Guard:
+    """Refuses what Gradio would fetch from elsewhere, and tells the browser the page's policy."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                policy = (b"content-security-policy", _POLICY)
+                message["headers"] = [*message["headers"], policy]
+            await send(message)
+
+        if "=http" in scope.get("path", ""):
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body"})
+        else:
+            await self._app(scope, receive, guarded)
+
+
+def serve(model: str, host: str, port: int) -> None:
+    """Serve the page until Ctrl-C; errors are those of `build` and `running`."""
+    with suppress(KeyboardInterrupt), running(build(model), host, port) as address:
+        print(f"conflict-nlp: open {address} in a browser; Ctrl-C ends it", flush=True)
+        threading.Event().wait()
