@@ -95,7 +95,8 @@ class Calibration:
 
     def scores(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return calibrated probabilities, float32 [n, labels], for logits of that shape."""
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.log_odds(logits), -30, 30))), np.float32)
+        # No score is a certainty: beyond 15 float32 would round to 1.
+        return np.asarray(1 / (1 + np.exp(-np.clip(self.log_odds(logits), -15, 15))), np.float32)
 
     def given(
         self, scores: NDArray[np.float32], thresholds: NDArray[np.float32] | None = None
