@@ -10,25 +10,23 @@ is deleted once it is read.
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from conflict_nlp import rows, store
 from conflict_nlp import page as parts
+from conflict_nlp import rows, store
 from conflict_nlp.formats import KINDS, Article
 from conflict_nlp.labels import DEFINITIONS
 from conflict_nlp.predict import Tagger
 from conflict_nlp.report import html_fragment
 from conflict_nlp.results import TaggedArticle
+from conflict_nlp.server import running
 
-MOST_BYTES = 10 * 2**20
-"""Size of the largest file that can be uploaded."""
+__all__ = ["build", "running"]
 
 _HEAD = """# conflict_nlp
 Tags every sentence of an article on armed conflict. All of it runs on this computer: no text
@@ -42,19 +40,6 @@ _EXAMPLE = (
     "which denied any part in it. Talks on a truce broke down last week over the border crossings. "
     "Shops in the old town stayed closed.",
 )
-_STYLE = """
-.conflict-nlp .sentence{cursor:pointer}
-.conflict-nlp .sentence:focus{outline:2px solid;outline-offset:2px}
-.gradio-container{overflow:visible!important}
-.block.why{position:sticky;bottom:0;z-index:3;padding:0!important}
-.words{max-height:45vh;overflow:auto;border-top:2px solid var(--line);padding:.6em 1.2em!important}
-.conflict-nlp.words>*{max-width:none;margin:.3em 0;font:.85em/1.6 system-ui,sans-serif}
-.words dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1em}
-.words dd{margin:0}
-.words span{white-space:nowrap;margin-right:.6em}
-.words summary{cursor:pointer}
-.said p{border-left:4px solid #e0a100;padding:.1em .8em;margin:.3em 0}
-"""
 # A sentence that is clicked is explained; check boxes stay checked when the tags change.
 _CHOOSE = """
 const checked = new Set();
@@ -78,8 +63,6 @@ _SAVE = """(text) => {
   link.download = 'tagged-articles.%s';
   link.click();
 }"""
-# The browser, too, holds the page to its own address.
-_POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'"
 
 
 class Kept(NamedTuple):
@@ -247,79 +230,3 @@ def build(model: str = "default") -> Any:
             made = button.click(partial(save, format), [kept, *sliders], saved, **private)
             made.then(None, saved, None, js=_SAVE % format, **private)
     return page
-
-
-@contextmanager
-def running(page: Any, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Serve a page of `build` in a thread, and give its address.
-
-    Parameters
-    ----------
-    page
-        What `build` returned.
-    host
-        Address to listen at; only the loopback address keeps other computers out.
-    port
-        0 takes one that is free.
-
-    Raises
-    ------
-    OSError
-        If the address is not this computer's, or the port is taken.
-    """
-    import gradio as gr
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-
-    # No page elsewhere is to reach this one under a name of its own (DNS rebinding).
-    hosts = ["*"] if host == "0.0.0.0" else [host, "127.0.0.1", "localhost"]
-    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(_Guard)]
-    theme = gr.themes.Default(primary_hue="blue", font="system-ui", font_mono="monospace")
-    with socket.create_server((host, port)) as listener:
-        application = gr.mount_gradio_app(
-            *(Starlette(middleware=guards), page, "/"),
-            theme=theme.set(block_info_text_color="*body_text_color_subdued"),
-            css=_STYLE,
-            max_file_size=MOST_BYTES,
-            footer_links=[],
-            show_error=False,
-            **dict.fromkeys(("run_history", "ssr_mode", "enable_monitoring", "mcp_server"), False),
-        )
-        config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://{host}:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-class _Guard:
-    """Refuses what Gradio would fetch from elsewhere, and tells the browser the page's policy."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def guarded(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                policy = (b"content-security-policy", _POLICY)
-                message["headers"] = [*message["headers"], policy]
-            await send(message)
-
-        if "=http" in scope.get("path", ""):
-            await send({"type": "http.response.start", "status": 403, "headers": []})
-            await send({"type": "http.response.body"})
-        else:
-            await self._app(scope, receive, guarded)
-
-
-def serve(model: str, host: str, port: int) -> None:
-    """Serve the page until Ctrl-C; errors are those of `build` and `running`."""
-    with suppress(KeyboardInterrupt), running(build(model), host, port) as address:
-        print(f"conflict-nlp: open {address} in a browser; Ctrl-C ends it", flush=True)
-        threading.Event().wait()

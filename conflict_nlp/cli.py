@@ -13,6 +13,7 @@ import typer
 
 from conflict_nlp import __version__
 from conflict_nlp.output import Format, OutputError, write
+from conflict_nlp.server import serve
 
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
     from conflict_nlp.formats import Reader
@@ -136,29 +137,6 @@ def review(
         _note(f"{out}: {count} sentences to look at")
 
 
-@app.command("app", epilog="Example: conflict-nlp app --port 8080")
-def serve(
-    model: Model = "default",
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="0: any.")] = 7860,
-) -> None:
-    """Open a page to try it in the browser, on this computer only.
-
-    Another --host than 127.0.0.1 lets other computers in: the page has no
-    password. Needs: pip install 'conflict-nlp[app]'.
-    """
-    from conflict_nlp import app
-
-    try:
-        app.serve(model, host, port)
-    except (ImportError, ValueError) as error:
-        _fail(str(error), 2)
-    except OSError as error:  # of the model or of the address
-        _fail(f"--host {host} --port {port}: {error}" if error.errno else str(error), 2)
-
-
 @app.command(epilog="Example: conflict-nlp models")
 def models() -> None:
     """List the shipped models, their size and scores."""
@@ -166,6 +144,9 @@ def models() -> None:
 
     if damaged := print_models(sys.stdout):
         _fail("; ".join(damaged), 1)
+
+
+app.command("app", epilog="Example: conflict-nlp app --model baseline")(serve)
 
 
 @contextmanager

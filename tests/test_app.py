@@ -14,7 +14,8 @@ from conflict_nlp.predict import Tagger
 pytest.importorskip("gradio")
 sync_api = pytest.importorskip("playwright.sync_api")
 
-from conflict_nlp import app, page as parts  # noqa: E402, I001  # needs what was looked for above
+from conflict_nlp import app, server  # noqa: E402  # needs what was looked for above
+from conflict_nlp import page as parts  # noqa: E402
 
 TEXT = "Gunmen killed two men in Velm. The match ended in a draw. No group claimed the attack."
 
@@ -167,7 +168,7 @@ def test_a_wrong_file_and_no_text_are_told_in_the_page(page, tmp_path):
 
 
 def test_a_file_over_the_limit_is_refused(page, tmp_path):
-    (tmp_path / "big.txt").write_bytes(b"word " * (app.MOST_BYTES // 5 + 1))
+    (tmp_path / "big.txt").write_bytes(b"word " * (server.MOST_BYTES // 5 + 1))
     upload(page, tmp_path / "big.txt")
     sync_api.expect(page.get_by_text("exceed the maximum").first).to_be_visible()
     sync_api.expect(page.locator(".sentence")).to_have_count(0)

@@ -231,7 +231,7 @@ def test_bad_usage_is_told_in_one_line(run, story, arguments, told):
     assert story.read_text(encoding="utf-8") == TEXT
 
 
-@pytest.mark.parametrize("command", ["", "tag", "review", "models"])
+@pytest.mark.parametrize("command", ["", "tag", "review", "app", "models"])
 def test_help_fits_a_small_terminal(run, command):
     status, out, _ = run(*command.split(), "--help")
     if not command:

@@ -1,0 +1,112 @@
+"""Serve the page of `conflict_nlp.app`: on this computer, to this computer, with nothing else."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+MOST_BYTES = 10 * 2**20
+"""Size of the largest file that can be uploaded."""
+_STYLE = Path(__file__).with_name("app.css")
+# The browser, too, holds the page to its own address.
+_POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'"
+
+
+@contextmanager
+def running(page: Any, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve a page of `build` in a thread, and give its address.
+
+    Parameters
+    ----------
+    page
+        What `build` returned.
+    host
+        Address to listen at; only the loopback address keeps other computers out.
+    port
+        0 takes one that is free.
+
+    Raises
+    ------
+    OSError
+        If the address is not this computer's, or the port is taken.
+    """
+    import gradio as gr
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    # No page elsewhere is to reach this one under a name of its own (DNS rebinding).
+    hosts = ["*"] if host == "0.0.0.0" else [host, "127.0.0.1", "localhost"]
+    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(_Guard)]
+    theme = gr.themes.Default(primary_hue="blue", font="system-ui", font_mono="monospace")
+    with socket.create_server((host, port)) as listener:
+        application = gr.mount_gradio_app(
+            *(Starlette(middleware=guards), page, "/"),
+            theme=theme.set(block_info_text_color="*body_text_color_subdued"),
+            css_paths=_STYLE,
+            max_file_size=MOST_BYTES,
+            footer_links=[],
+            show_error=False,
+            **dict.fromkeys(("run_history", "ssr_mode", "enable_monitoring", "mcp_server"), False),
+        )
+        config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://{host}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Guard:
+    """Refuses what Gradio would fetch from elsewhere, and tells the browser the page's policy."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                policy = (b"content-security-policy", _POLICY)
+                message["headers"] = [*message["headers"], policy]
+            await send(message)
+
+        if "=http" in scope.get("path", ""):
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body"})
+        else:
+            await self._app(scope, receive, guarded)
+
+
+def serve(
+    model: Annotated[
+        str, typer.Option(metavar="MODEL", help="Name of a shipped model, or a folder.")
+    ] = "default",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen here.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port.")] = 7860,
+) -> None:
+    """Open a page to try it in a browser.
+
+    It needs: pip install 'conflict-nlp[app]'. Only this computer can reach it,
+    unless --host says otherwise.
+    """
+    try:
+        from conflict_nlp.app import build
+
+        with suppress(KeyboardInterrupt), running(build(model), host, port) as address:
+            print(f"conflict-nlp: open {address} in a browser; Ctrl-C ends it", flush=True)
+            threading.Event().wait()
+    except (ImportError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        print(f"conflict-nlp: cannot serve the page: {reason}", file=sys.stderr)
+        raise typer.Exit(2) from None
