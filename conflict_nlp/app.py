@@ -134,11 +134,11 @@ def build(model: str = "default") -> Any:
         first = 0 if choices else None
         return [
             kept,
-            said(*notes),
+            said(*notes, *([_HINT] if choices else [])),
             gr.update(choices=choices, value=first, visible=len(choices) > 1),
             gr.update(visible=bool(choices)),
             show(kept, first, *values),
-            said(_HINT) if choices else "",
+            "",
         ]
 
     def tag_text(model: str, title: str, text: str, *values: float) -> list[Any]:
@@ -223,7 +223,7 @@ def build(model: str = "default") -> Any:
         again = {"fn": show, "inputs": [kept, article, *sliders], "outputs": shown, **private}
         again["show_progress"] = "hidden"
         gr.on([each.input for each in sliders], trigger_mode="always_last", **again)
-        article.input(lambda: said(_HINT), None, why, **private).then(**again)
+        article.input(lambda: "", None, why, **private).then(**again)
         reset.click(lambda kept: rounded(kept.model), kept, sliders, **private).then(**again)
         shown.select(explain, [kept, article], why, show_progress="minimal", **private)
         for format, button in zip(parts.FORMATS, buttons):

@@ -47,7 +47,12 @@ def running(page: Any, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     hosts = ["*"] if host == "0.0.0.0" else [host, "127.0.0.1", "localhost"]
     guards = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(_Guard)]
     theme = gr.themes.Default(primary_hue="blue", font="system-ui", font_mono="monospace")
-    with socket.create_server((host, port)) as listener:
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        reason = f"cannot listen at {host}, port {port}: {error.strerror}"
+        raise OSError(f"{reason}; choose others with --host and --port") from None
+    with listener:
         application = gr.mount_gradio_app(
             *(Starlette(middleware=guards), page, "/"),
             theme=theme.set(block_info_text_color="*body_text_color_subdued"),
@@ -57,6 +62,8 @@ def running(page: Any, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
             show_error=False,
             **dict.fromkeys(("run_history", "ssr_mode", "enable_monitoring", "mcp_server"), False),
         )
+        # Else Gradio takes any path of this computer for an upload (its _check_allowed).
+        page.has_launched = page.is_running = True
         config = uvicorn.Config(application, log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -69,7 +76,7 @@ def running(page: Any, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
 
 
 class _Guard:
-    """Refuses what Gradio would fetch from elsewhere, and tells the browser the page's policy."""
+    """Refuses what pages elsewhere ask, and what Gradio would fetch from elsewhere."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -81,11 +88,14 @@ class _Guard:
                 message["headers"] = [*message["headers"], policy]
             await send(message)
 
-        if "=http" in scope.get("path", ""):
+        headers = dict(scope.get("headers", ()))
+        origin = headers.get(b"origin")
+        is_own = origin is None or origin.partition(b"://")[2] == headers.get(b"host")
+        if is_own and "=http" not in scope.get("path", ""):
+            await self._app(scope, receive, guarded)
+        else:
             await send({"type": "http.response.start", "status": 403, "headers": []})
             await send({"type": "http.response.body"})
-        else:
-            await self._app(scope, receive, guarded)
 
 
 def serve(
@@ -107,6 +117,5 @@ def serve(
             print(f"conflict-nlp: open {address} in a browser; Ctrl-C ends it", flush=True)
             threading.Event().wait()
     except (ImportError, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
-        print(f"conflict-nlp: cannot serve the page: {reason}", file=sys.stderr)
+        print(f"conflict-nlp: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
