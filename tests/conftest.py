@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,26 @@ def baseline():
 @pytest.fixture(scope="session")
 def article():
     return (ROOT / "docs" / "examples" / "article-1.txt").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Headless Chromium; tests that need it are skipped where there is none."""
+    sync = pytest.importorskip("playwright.sync_api", reason="pages are driven by playwright")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        except sync.Error as error:
+            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser(chromium):
+    """A visitor's own browser, without cookies or pages of others."""
+    context = chromium.new_context()
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
 import urllib.parse
 from pathlib import Path
@@ -166,23 +165,8 @@ def test_a_file_beyond_the_limit_is_refused(client):
     assert answer.status_code == 413 and "maximum allowed size" in answer.text
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync = pytest.importorskip("playwright.sync_api", reason="the page is driven by playwright")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        except sync.Error as error:
-            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
-        browser = browser.new_context()
-        browser.set_default_timeout(20_000)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(browser, address):
+def page(address, browser):
     """The page as a visitor first sees it; in the end it has asked nothing of others."""
     requests, errors = [], []
     page = browser.new_page()

@@ -337,3 +337,32 @@ def test_the_example_article_as_a_page(tagger, article):
     assert len(read.sentences()) == len(tags.sentences) > 20
     paragraphs = [a for a in read.tags("p") if "part" in a.get("class", "")]
     assert len(paragraphs) == len([line for line in article.splitlines() if line.strip()])
+
+
+def test_the_page_works_in_a_browser_without_scripts_or_network(
+    chromium, tagger, article, tmp_path
+):
+    whole = tagger.tag_article(article)
+    (tmp_path / "page.html").write_text(html_page([("one", whole)]), encoding="utf-8")
+    context = chromium.new_context(java_script_enabled=False, color_scheme="dark")
+    requests = []
+    page = context.new_page()
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((tmp_path / "page.html").as_uri())
+    sentences = page.locator(".sentence")
+    assert sentences.count() == len(whole.sentences)
+    first = sentences.first
+    assert not first.locator(".scores").is_visible()
+    first.focus()  # as the Tab key does
+    assert first.locator(".scores").is_visible()
+    assert f"{whole.sentences[0].scores[LABELS[0]]:.2f}" in first.locator(".scores").inner_text()
+    page.get_by_role("checkbox").nth(1).check()
+    shown = [i for i in range(sentences.count()) if sentences.nth(i).is_visible()]
+    assert shown == [i for i, s in enumerate(whole.sentences) if LABELS[1] in s.labels]
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+    page.emulate_media(media="print")
+    assert not first.locator(".scores").is_visible()
+    assert requests == [(tmp_path / "page.html").as_uri()]
+    context.close()
