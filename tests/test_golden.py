@@ -26,7 +26,7 @@ def test_scores_are_those_of_the_day_the_model_was_made(model):
     found = scores(model)
     assert len(found) == len(expected)
     for one, other in zip(found, expected):
-        assert one == pytest.approx(other, abs=0.02)  # kernels differ between processors
+        assert one == pytest.approx(other, abs=0.04)  # kernels differ: processors, versions
 
 
 if __name__ == "__main__":
