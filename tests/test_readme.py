@@ -149,6 +149,37 @@ def test_what_a_page_shows_runs(page, place):
         assert "<html" in (place / "page.html").read_text(encoding="utf-8")[:300]
 
 
+# Measurements named in sentences are taken in short, by these options behind the command.
+SHORT = {
+    "training.benchmark_speed": " --rounds 1 --sentences 40",
+    "training.benchmark_limits": " --stream 200 --longest 10000 --sentences 40",
+}
+# Needs the text of the real articles; the same command on the fictional corpus is run.
+REAL = "python -m training.annotations agree train.jsonl"
+
+
+def test_modules_named_in_sentences_run(place):
+    setup = [
+        "conflict-nlp review news/ --out sheet.csv",
+        "python -m training.train_transformer --config training/configs/minilm.toml "
+        "--data train.jsonl --output runs/minilm --epochs 1",
+    ]
+    shown = {c for _, c in every_command() if c.startswith("python -m training.")}
+    within = sorted(shown - {c for p in PAGES for lang, b in blocks(p) for c in joined(lang, b)})
+    assert len(within) >= 5
+    for command in [*setup, *within]:
+        if command.startswith(REAL):
+            continue
+        short = next((options for name, options in SHORT.items() if f"{name} " in command), "")
+        done = subprocess.run(["bash", "-c", command + short], capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stderr[-2000:])
+
+
+def joined(language, block):
+    """Return the commands of a block as `every_command` writes them."""
+    return [" ".join(each.split()) for each in commands(language, block)]
+
+
 def serve(command):
     """Start a command that serves, ask for its page, and stop it."""
     pytest.importorskip("gradio")
