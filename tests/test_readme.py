@@ -20,6 +20,11 @@ from tests.conftest import ROOT
 
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+SCRIPTS = sorted(
+    path.stem
+    for path in (ROOT / "training").glob("*.py")
+    if "def main(" in path.read_text(encoding="utf-8")
+)
 SHELL = ("sh", "bash", "shell", "console")
 # Beginnings of commands that are not run, and why. Their options and files are checked instead.
 NOT_RUN = {
@@ -239,6 +244,13 @@ def test_every_option_and_file_of_a_command_exists(page, command):
     for word in words:
         if word.startswith(("docs/", "training/", "models/", "constraints")):
             assert (ROOT / word).exists() or "--output docs/benchmark" in command, word
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_of_a_script_fits_a_screen_and_has_an_example(name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = help_of(["python", "-m", f"training.{name}"])
+    assert len(shown.splitlines()) <= 40 and f"Example: python -m training.{name} " in shown
 
 
 def test_no_exemption_is_left_over():

@@ -165,7 +165,10 @@ def _leaves(value: Any) -> Iterator[str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Part labels from text, or bring them together.")
+    parser = argparse.ArgumentParser(
+        description="Part labels from text, or bring them together.",
+        epilog="Example: python -m training.annotations join corpora/ --out train.jsonl",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (
         ("strip", "labelled JSON lines"),

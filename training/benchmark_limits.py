@@ -140,7 +140,10 @@ def stream(name: str, sentences: int, texts: list[str]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Measure floor, growth of time, and memory.")
+    parser = argparse.ArgumentParser(
+        description="Measure floor, growth of time, and memory.",
+        epilog="Example: python -m training.benchmark_limits --data train.jsonl",
+    )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
     parser.add_argument("--model", default="minilm", help="for the floor")
     parser.add_argument("--fast-model", default="baseline", help="for the lengths and the stream")

@@ -44,7 +44,10 @@ COPIES: dict[str, Callable[[str], str]] = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Measure what case and quotation marks change.")
+    parser = argparse.ArgumentParser(
+        description="Measure what case and quotation marks change.",
+        epilog="Example: python -m training.benchmark_robustness --data test.jsonl",
+    )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
     parser.add_argument("--models", nargs="+", default=["baseline", "minilm"])
     options = parse(parser, argv)

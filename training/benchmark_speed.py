@@ -116,7 +116,10 @@ def cold(code: str, rounds: int) -> tuple[float, float]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Measure the speed of tagging.")
+    parser = argparse.ArgumentParser(
+        description="Measure the speed of tagging.",
+        epilog="Example: python -m training.benchmark_speed --data train.jsonl",
+    )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
     parser.add_argument("--models", nargs="+", default=["minilm", "baseline"])
     parser.add_argument("--checkpoint", type=Path, help="folder of a training run to compare with")

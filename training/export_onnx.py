@@ -221,7 +221,10 @@ Scores on held-out articles stand in `docs/benchmark.md`.
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Export a trained transformer to ONNX.")
+    parser = argparse.ArgumentParser(
+        description="Export a trained transformer to ONNX.",
+        epilog="Example: python -m training.export_onnx --checkpoint runs/a --output runs/a-onnx",
+    )
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--output", type=Path, required=True, help="model folder to write")
     parser.add_argument("--fp32", action="store_true", help="do not quantise")

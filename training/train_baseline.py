@@ -148,7 +148,10 @@ FOUR = """- English news; see `docs/data.md`. Scores on held-out articles: `docs
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description="Train the TF-IDF baseline.")
+    parser = argparse.ArgumentParser(
+        description="Train the TF-IDF baseline.",
+        epilog="Example: python -m training.train_baseline --data train.jsonl --output runs/a",
+    )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled files")
     parser.add_argument("--label-names", nargs="+", help="in the order of columns or classes")
     parser.add_argument("--test", type=Path, nargs="+", help="labelled files to score it on")

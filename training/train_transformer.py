@@ -213,7 +213,12 @@ def _plain(value: Any) -> Any:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0] if __doc__ else None,
+        usage="python -m training.train_transformer --data FILE --output FOLDER [options]",
+        epilog="Example: python -m training.train_transformer --from default --data sheet.csv "
+        "--output runs/a",
+    )
     parser.add_argument("--base", help="hub name or folder of the base model")
     parser.add_argument("--from", help="or name or folder of an exported model to train on")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled files")
