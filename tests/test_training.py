@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from sklearn.metrics import f1_score
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
@@ -19,7 +20,13 @@ from conflict_nlp.predict import LABELS, Tagger
 from conflict_nlp.sentences import split_sentences
 from training import annotations, benchmark, calibrate, export_onnx, train_baseline
 from training import train_transformer as transformer
-from training.data import article_groups, in_development_split, read_sentences, split_articles
+from training.data import (
+    article_groups,
+    in_development_split,
+    read_sentences,
+    split_articles,
+    thin,
+)
 from training.options import parse
 
 torch.set_num_threads(1)  # the model is too small to share
@@ -132,12 +139,48 @@ def test_a_run_that_was_cut_off_goes_on(base, corpus, tmp_path):
     assert epochs == [2.0]
 
 
-def test_frozen_layers_stay_as_they_were(base):
-    model = AutoModelForSequenceClassification.from_pretrained(base)
-    transformer.freeze(model, 1)
-    trained = {name for name, p in model.named_parameters() if p.requires_grad}
-    assert not any(name.startswith("bert.embeddings") or ".layer.0." in name for name in trained)
-    assert any(".layer.1." in name for name in trained)
+def test_frozen_layers_stay_as_they_were(base, corpus, tmp_path):
+    options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path)]
+    options += ["--freeze-layers", "1", "--epochs", "1", "--learning-rate", "0.002"]
+    transformer.main([*options, "--development", "0.25"])
+    before = AutoModelForSequenceClassification.from_pretrained(base).state_dict()
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    after = model.state_dict()
+    assert after.keys() == before.keys()
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    lower = {name for name in before if ".embeddings." in name or ".layer.0." in name}
+    assert lower <= same
+    assert any(".layer.1." in name for name in before.keys() - same)
+    # The model as saved gives what was measured with its lower layers taken off.
+    record = json.loads((tmp_path / "training.json").read_text())
+    data = read_sentences([tmp_path / "development.jsonl"])
+    tokenizer = transformer.AutoTokenizer.from_pretrained(tmp_path)
+    batch = tokenizer(list(data["text"]), padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        logits = model(batch["input_ids"], batch["attention_mask"]).logits.numpy()
+    macro = f1_score(np.array(data["targets"]) >= 0.5, logits >= 0, average="macro")
+    assert record["development"]["f1_macro"] == pytest.approx(macro, abs=0.02)
+
+
+def test_layers_that_cannot_be_frozen_are_named(base, corpus, tmp_path, capsys):
+    options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path)]
+    with pytest.raises(SystemExit) as stopped:
+        transformer.main([*options, "--freeze-layers", "2"])
+    assert stopped.value.code == 1
+    assert "the model has 2 layers: give fewer" in capsys.readouterr().err
+
+
+def test_thinning_takes_from_the_common_labels_only():
+    def row(number, *targets):
+        return {"article": "a", "index": number, "text": str(number), "targets": list(targets)}
+
+    rows = [row(i, 1.0, 0.0) for i in range(50)] + [row(i, 0.0, 0.0) for i in range(50, 70)]
+    rows += [row(i, 1.0, 1.0) for i in range(70, 75)] + [row(i, 0.0, 1.0) for i in range(75, 78)]
+    kept = thin(Dataset.from_list(rows), 10, seed=0)
+    numbers = np.array(kept["index"])
+    assert numbers.tolist() == sorted(set(numbers))
+    assert np.histogram(numbers, [0, 50, 70, 78])[0].tolist() == [10, 10, 8]
+    assert [kept["text"][i] for i in range(28)] == [str(number) for number in numbers]
 
 
 def test_the_baseline_learns_and_loads(corpus, tmp_path):

@@ -211,3 +211,16 @@ def split_articles(sentences: Dataset, fraction: float) -> tuple[Dataset, Datase
     """Split sentences by article into a training and a development part."""
     chosen = np.array([in_development_split(a, fraction) for a in sentences["article"]])
     return sentences.select(np.flatnonzero(~chosen)), sentences.select(np.flatnonzero(chosen))
+
+
+def thin(sentences: Dataset, at_most: int, seed: int) -> Dataset:
+    """Keep at most `at_most` sentences, drawn at random, of those that have the same rarest label.
+
+    Sentences without any label count as one such group. Rare labels keep all of theirs.
+    """
+    targets = np.array(sentences["targets"]) >= 0.5
+    common = targets.sum(0)
+    rarest = np.where(targets.any(1), np.where(targets, common, np.inf).argmin(1), -1)
+    order = np.random.default_rng(seed).permutation(len(rarest))
+    kept = [order[rarest[order] == group][:at_most] for group in np.unique(rarest)]
+    return sentences.select(np.sort(np.concatenate(kept)))

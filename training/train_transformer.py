@@ -43,7 +43,8 @@ from transformers import (
 from conflict_nlp import store
 from conflict_nlp.classifiers.torch import load_model
 from conflict_nlp.labels import LABELS
-from training.data import Task, find_task, read_sentences, split_articles
+from training.data import Task, find_task, read_sentences, split_articles, thin
+from training.frozen import LowerLayers
 from training.metrics import scores, uncalibrated
 from training.options import parse
 
@@ -77,16 +78,6 @@ def tokenize(
         }
 
     return data.map(encode, batched=True, remove_columns=data.column_names)
-
-
-def freeze(model: PreTrainedModel, layers: int) -> None:
-    """Keep the embeddings and the first `layers` encoder layers as they are."""
-    body = model.base_model
-    for parameter in body.embeddings.parameters():
-        parameter.requires_grad = False
-    for layer in body.encoder.layer[:layers]:
-        for parameter in layer.parameters():
-            parameter.requires_grad = False
 
 
 def unpack(folder: store.ModelFolder, target: Path) -> Path:
@@ -145,10 +136,19 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     if positions < options.max_length:
         log.warning("the model reads at most %d tokens of a text", positions)
         options.max_length = positions
-    if options.freeze_layers:
-        freeze(model, options.freeze_layers)
-    encode = partial(tokenize, tokenizer=tokenizer, max_length=options.max_length, kind=task.kind)
+    if options.at_most:
+        training = thin(training, options.at_most, options.seed)
     log.info("%d training, %d development sentences", len(training), len(development))
+    began = time.monotonic()
+    lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
+
+    def encode(data: Dataset) -> Dataset:
+        data = tokenize(data, tokenizer, options.max_length, task.kind)
+        return data if lower is None else lower.run(data)
+
+    encoded = {"development": encode(development)} if len(development) else {}
+    if test is not None:
+        encoded["test"] = encode(test)
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
@@ -167,15 +167,19 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             eval_strategy="epoch" if len(development) else "no",
             seed=options.seed,
             bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+            remove_unused_columns=lower is None,
             report_to="none",
         ),
         train_dataset=encode(training),
-        eval_dataset=encode(development) if len(development) else None,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        eval_dataset=encoded.get("development"),
+        data_collator=lower or DataCollatorWithPadding(tokenizer),
         compute_metrics=partial(measure, task=task),
     )
-    began = time.monotonic()
     trainer.train(resume_from_checkpoint=options.resume or None)
+    seconds = round(time.monotonic() - began)
+    predictions = {name: trainer.predict(data) for name, data in encoded.items()}
+    if lower is not None:
+        lower.put_back()
     trainer.save_model(str(options.output))
     trainer.save_state()
     tokenizer.save_pretrained(str(options.output))
@@ -184,7 +188,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         "task": {"labels": task.labels, "kind": task.kind},
         "training_sentences": len(training),
         "development_sentences": len(development),
-        "seconds": round(time.monotonic() - began),
+        "seconds": seconds,
     }
     # What `training.export_onnx` reads; an earlier run may have left its own.
     for left in ("development.jsonl", "calibration.json"):
@@ -193,12 +197,10 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         development.to_json(options.output / "development.jsonl")
     if folder is not None and (task.labels, task.kind) == (known.labels, known.kind):
         (options.output / "calibration.json").write_bytes(folder.file("calibration.json"))
-    for name, data in (("development", development), ("test", test)):
-        if data:
-            prediction = trainer.predict(encode(data))
-            found = EvalPrediction(prediction.predictions, prediction.label_ids)
-            record[name] = measure(found, task)
-            print(name, json.dumps(record[name], indent=1))
+    for name, prediction in predictions.items():
+        found = EvalPrediction(prediction.predictions, prediction.label_ids)
+        record[name] = measure(found, task)
+        print(name, json.dumps(record[name], indent=1))
     (options.output / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     return record
 
@@ -235,6 +237,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--max-length", type=int, help="tokens read of a text; default: 128, or that of --from"
     )
     parser.add_argument("--freeze-layers", type=int, default=0, help="lowest layers left unchanged")
+    parser.add_argument(
+        "--at-most", type=int, help="training sentences kept of those with the same rarest label"
+    )
     parser.add_argument("--save-steps", type=float, default=100, help="steps between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")

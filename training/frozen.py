@@ -1,0 +1,113 @@
+"""Lower layers that stay as they are, run once a sentence instead of once a sentence and epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from training.progress import track
+
+
+class _Given(nn.Module):
+    """Stands where the embeddings were: what comes in is already embedded."""
+
+    def forward(self, inputs_embeds: Tensor, **_: Any) -> Tensor:
+        return inputs_embeds
+
+
+class LowerLayers:
+    """The embeddings and lowest encoder layers of a model, taken off it while the others learn.
+
+    With the lower half of 12 layers frozen an epoch costs 3/4 of what it costs when they are run
+    each time, and it needs no dropout there. Also the function that makes batches of the rows
+    that `run` returns.
+
+    Parameters
+    ----------
+    model
+        A model whose body has ``embeddings`` and ``encoder.layer`` (BERT, RoBERTa, MPNet, ...).
+        Until `put_back` it takes ``inputs_embeds``, the output of the lower layers.
+    layers
+        How many layers to take off, at least 1 and fewer than the model has.
+
+    Raises
+    ------
+    ValueError
+        If the model has no such layers, or not more than `layers`.
+    """
+
+    def __init__(self, model: PreTrainedModel, layers: int) -> None:
+        body = model.base_model
+        encoder = getattr(body, "encoder", None)
+        every = getattr(encoder, "layer", None)
+        if every is None or not hasattr(body, "embeddings"):
+            raise ValueError(f"--freeze-layers: {type(model).__name__} has no layers it can take")
+        if not 0 < layers < len(every):
+            raise ValueError(f"--freeze-layers: the model has {len(every)} layers: give fewer")
+        for part in (body.embeddings, encoder):
+            part.requires_grad_(False)
+        self._body, self._every = body, every
+        self._embeddings = body.embeddings
+        self._layers = layers
+        self._states: list[NDArray[np.float16]] = []
+        self._take_off()
+
+    def _take_off(self) -> None:
+        self._body.encoder.layer = self._every[self._layers :].requires_grad_(True)
+        self._body.embeddings = _Given()
+
+    def put_back(self) -> None:
+        """Make the model whole again."""
+        self._body.embeddings = self._embeddings
+        self._body.encoder.layer = self._every
+
+    @torch.inference_mode()
+    def run(self, data: Dataset, batch_size: int = 64) -> Dataset:
+        """Run the lower layers over tokenized sentences and keep what comes out, in float16.
+
+        Returns
+        -------
+        Dataset
+            `data` with ``row``, the number of a sentence here, in place of its token ids.
+        """
+        body, device = self._body, self._body.device
+        body.embeddings, body.encoder.layer = self._embeddings, self._every[: self._layers]
+        body.eval()
+        lengths = np.array(data["length"])
+        order = np.argsort(-lengths, kind="stable")
+        found: list[NDArray[np.float16]] = [np.empty((0, 0), np.float16)] * len(order)
+        ids = data["input_ids"][:]
+        for start in track(range(0, len(order), batch_size), "lower layers"):
+            rows = order[start : start + batch_size]
+            longest = int(lengths[rows].max())
+            mask = torch.arange(longest) < torch.from_numpy(lengths[rows])[:, None]
+            batch = torch.zeros(mask.shape, dtype=torch.long)
+            batch[mask] = torch.cat([torch.tensor(ids[row]) for row in rows])
+            pad = body.config.pad_token_id
+            batch[~mask] = 0 if pad is None else pad
+            states = body(
+                input_ids=batch.to(device), attention_mask=mask.long().to(device)
+            ).last_hidden_state
+            for row, state in zip(rows, states.to("cpu", torch.float16).numpy()):
+                found[row] = state[: lengths[row]].copy()
+        self._take_off()
+        first = len(self._states)
+        self._states += found
+        data = data.remove_columns(["input_ids", "attention_mask"])
+        return data.add_column("row", list(range(first, first + len(found))))
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """Return a batch: float32 [rows, longest, hidden] and its mask and labels."""
+        states = [torch.from_numpy(self._states[row["row"]]).float() for row in rows]
+        lengths = torch.tensor([len(state) for state in states])
+        return {
+            "inputs_embeds": nn.utils.rnn.pad_sequence(states, batch_first=True),
+            "attention_mask": (torch.arange(int(lengths.max())) < lengths[:, None]).long(),
+            "labels": torch.tensor([row["labels"] for row in rows]),
+        }
