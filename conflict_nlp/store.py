@@ -1,7 +1,8 @@
 """Model folders: names, checks and safe writing.
 
 A model folder holds ``manifest.json`` and the files that it lists, each with its sha256. Files
-are read once, checked, and used from memory, so that what was checked is what is loaded.
+are read once, checked, and used from memory, so that what was checked is what is loaded. A file
+of over 92 MB stands in parts, ``NAME.part-1`` and so on, which git hosts and mails still take.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -20,6 +22,8 @@ FORMAT_VERSION = 1
 DEFAULT_MODEL = "minilm"
 _LARGEST_FILE = 2**30
 _LARGEST_JSON = 2**26  # tokenizers and calibrations are a few MB; parsing takes ten times the size
+_LARGEST_PART = 92 * 10**6
+_PART = re.compile(r"(.+)\.part-(\d+)")
 _HERE = Path(__file__).resolve().parent
 
 
@@ -39,7 +43,7 @@ class ModelFolder:
         Content of ``manifest.json``: ``format_version``, ``name``, ``engine``, ``labels``,
         ``files`` (name to sha256), and what the engine needs.
     files
-        Content of each listed file, by name.
+        Content of each listed file, by name; parts are joined.
     """
 
     path: Path
@@ -121,7 +125,27 @@ def read(folder: Path) -> ModelFolder:
         if hashlib.sha256(content).hexdigest() != digest:
             raise ModelError(f"{folder / name} is damaged (its sha256 differs); {_MEND}")
         files[name] = content
-    return ModelFolder(folder, manifest, files)
+    return ModelFolder(folder, manifest, _joined(files))
+
+
+def _joined(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Put the parts of each file together, in the order of their numbers."""
+    whole = {name: content for name, content in files.items() if not _PART.fullmatch(name)}
+    parts: dict[str, dict[int, bytes]] = {}
+    for name, content in files.items():
+        if found := _PART.fullmatch(name):
+            parts.setdefault(found[1], {})[int(found[2])] = content
+    return whole | {name: b"".join(p[i] for i in sorted(p)) for name, p in parts.items()}
+
+
+def _split(path: Path) -> None:
+    """Write a large file in parts, in its place."""
+    with path.open("rb") as source:
+        number = 0
+        while part := source.read(_LARGEST_PART):
+            number += 1
+            path.with_name(f"{path.name}.part-{number}").write_bytes(part)
+    path.unlink()
 
 
 def _are_names(labels: Any) -> bool:
@@ -155,6 +179,9 @@ def write(folder: Path, manifest: Mapping[str, Any], fill: Callable[[Path], obje
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         fill(made)
+        for path in list(made.iterdir()):
+            if path.stat().st_size > _LARGEST_PART:
+                _split(path)
         files = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(made.iterdir())

@@ -53,6 +53,22 @@ def test_a_flipped_byte_and_a_missing_file_are_named(folder, name):
     refused(folder, f"{name} is missing; install the package again")
 
 
+def test_a_large_file_stands_in_parts(folder, tagger, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_LARGEST_PART", 10_000_000)
+    copy = tmp_path / "copy"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    store.write(copy, manifest, lambda new: shutil.copytree(folder, new, dirs_exist_ok=True))
+    parts = [copy / f"model.onnx.part-{number}" for number in (1, 2, 3)]
+    assert all(part.stat().st_size <= 10_000_000 for part in parts)
+    assert not (copy / "model.onnx").exists()
+    text = "A bomb killed two."
+    assert Tagger.from_pretrained(copy).predict(text) == tagger.predict(text)
+    parts[1].write_bytes(parts[2].read_bytes())
+    refused(copy, "model.onnx.part-2 is damaged")
+    parts[1].unlink()
+    refused(copy, "model.onnx.part-2 is missing")
+
+
 def test_no_manifest(folder):
     (folder / "manifest.json").unlink()
     refused(folder, "manifest.json is missing")

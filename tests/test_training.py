@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,12 +14,16 @@ from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
+    MPNetConfig,
+    MPNetForSequenceClassification,
     PreTrainedTokenizerFast,
 )
 
+from conflict_nlp import store
+from conflict_nlp.classifiers.torch import load_model
 from conflict_nlp.predict import LABELS, Tagger
 from conflict_nlp.sentences import split_sentences
-from training import annotations, benchmark, calibrate, export_onnx, train_baseline
+from training import annotations, benchmark, calibrate, export_onnx, quantise, train_baseline
 from training import train_transformer as transformer
 from training.data import (
     article_groups,
@@ -123,6 +128,36 @@ def test_the_exported_model_gives_the_logits_of_torch(checkpoint, tmp_path, corp
         theirs = model(**batch).logits.numpy()
     np.testing.assert_allclose(ours, theirs, atol=2e-4)
     assert truncated.tolist() == [False] * 40 + [True]
+
+
+def test_int8_keeps_channels_that_reach_far_beyond_the_others(base, corpus, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 300, "hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 128}
+    config = MPNetConfig(num_attention_heads=4, initializer_range=0.2, **sizes)
+    config.id2label = dict(enumerate(LABELS))
+    model = MPNetForSequenceClassification(config)
+    for layer in model.mpnet.encoder.layer:
+        layer.attention.LayerNorm.weight.data[5] *= 60
+    model.save_pretrained(tmp_path)
+    transformer.AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path)
+    record = {"options": {"max_length": 48}, "training_sentences": 0, "development_sentences": 480}
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    shutil.copy(corpus, tmp_path / "development.jsonl")
+    texts = read_sentences([corpus])["text"][:100]
+
+    def logits(name, *options):
+        folder = tmp_path / name
+        export_onnx.main(["--checkpoint", str(tmp_path), "--output", str(folder), *options])
+        return Tagger.from_pretrained(folder)._classifier.logits(texts, 32)[0]
+
+    exact, rounded = logits("fp32", "--fp32"), logits("int8")
+    monkeypatch.setattr(quantise, "_OUTLIER", np.inf)
+    coarse = logits("coarse")
+    assert np.abs(rounded - exact).mean() < np.abs(coarse - exact).mean() / 2
+    # Their weights are not rounded, and torch finds them.
+    before = model.mpnet.encoder.layer[0].intermediate.dense.weight[:, 5].detach()
+    after = load_model(store.read(tmp_path / "int8")).mpnet.encoder.layer[0].intermediate.dense
+    torch.testing.assert_close(after.weight[:, 5].detach(), before)
 
 
 def test_a_run_that_was_cut_off_goes_on(base, corpus, tmp_path):

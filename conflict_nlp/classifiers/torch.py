@@ -154,6 +154,11 @@ def _weights(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
         if array.dtype == np.int8 and f"{name.removesuffix('_int8')}_scale" in tensors:
             base = name.removesuffix("_int8")
             weights[base] = array * tensors[f"{base}_scale"]
+    chosen = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "Gather"}
+    for node in graph.node:
+        if node.op_type == "MatMul" and node.input[1].endswith("_outliers"):
+            rows = tensors[chosen[node.input[0]]]
+            weights[node.input[1].removesuffix("_outliers")][rows] += weights.pop(node.input[1])
     for node in graph.node:
         *path, last = node.output[0].strip("/").split("/")
         module = ".".join(path)
