@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 GOLDEN = ROOT / "tests" / "golden"
 ARTICLE = ROOT / "docs" / "examples" / "article-1.txt"
-MODELS = ("minilm", "baseline")
+MODELS = ("minilm", "mpnet", "baseline")
 
 
 def scores(model):

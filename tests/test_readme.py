@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.request
 import venv
+from pathlib import Path
 
 import pytest
 
@@ -96,11 +97,19 @@ def repository(tmp_path_factory):
     return home
 
 
+def copy_or_link(source, target):
+    """Large files, weights, are replaced whole and never changed: a link to them will do."""
+    if Path(source).stat().st_size > 20_000_000:
+        Path(target).hardlink_to(source)
+    else:
+        shutil.copy2(source, target)
+
+
 @pytest.fixture
 def place(repository, tmp_path, monkeypatch):
     """A folder with the files that the pages speak of, and with the commands on its PATH."""
     article = (ROOT / "docs" / "examples" / "article-1.txt").read_text(encoding="utf-8")
-    shutil.copytree(repository, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(repository, tmp_path, dirs_exist_ok=True, copy_function=copy_or_link)
     for folder in ("news", "corpora", "runs", "bin"):
         (tmp_path / folder).mkdir()
     for path, text in {
