@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from training.progress import track
 
 
-class _Given(nn.Module):
+class _Given(nn.Module):  # type: ignore[misc]  # torch is not checked
     """Stands where the embeddings were: what comes in is already embedded."""
 
     def forward(self, inputs_embeds: Tensor, **_: Any) -> Tensor:
@@ -46,7 +46,7 @@ class LowerLayers:
         body = model.base_model
         encoder = getattr(body, "encoder", None)
         every = getattr(encoder, "layer", None)
-        if every is None or not hasattr(body, "embeddings"):
+        if encoder is None or every is None or not hasattr(body, "embeddings"):
             raise ValueError(f"--freeze-layers: {type(model).__name__} has no layers it can take")
         if not 0 < layers < len(every):
             raise ValueError(f"--freeze-layers: the model has {len(every)} layers: give fewer")
@@ -67,7 +67,6 @@ class LowerLayers:
         self._body.embeddings = self._embeddings
         self._body.encoder.layer = self._every
 
-    @torch.inference_mode()
     def run(self, data: Dataset, batch_size: int = 64) -> Dataset:
         """Run the lower layers over tokenized sentences and keep what comes out, in float16.
 
@@ -91,9 +90,10 @@ class LowerLayers:
             batch[mask] = torch.cat([torch.tensor(ids[row]) for row in rows])
             pad = body.config.pad_token_id
             batch[~mask] = 0 if pad is None else pad
-            states = body(
-                input_ids=batch.to(device), attention_mask=mask.long().to(device)
-            ).last_hidden_state
+            with torch.inference_mode():
+                states = body(
+                    input_ids=batch.to(device), attention_mask=mask.long().to(device)
+                ).last_hidden_state
             for row, state in zip(rows, states.to("cpu", torch.float16).numpy()):
                 found[row] = state[: lengths[row]].copy()
         self._take_off()
