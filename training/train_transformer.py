@@ -38,6 +38,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     Trainer,
     TrainingArguments,
+    set_seed,
 )
 
 from conflict_nlp import store
@@ -131,6 +132,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     if options.development_data:
         development = read_sentences(options.development_data, task)
     test = read_sentences(options.test, task) if options.test else None
+    set_seed(options.seed)  # a new output layer starts at random
     model, tokenizer = start(options, task, folder)
     positions = getattr(model.config, "max_position_embeddings", options.max_length)
     if positions < options.max_length:
