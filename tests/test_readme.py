@@ -18,6 +18,7 @@ import pytest
 
 from conflict_nlp import cli
 from tests.conftest import ROOT
+from training.annotations import strip
 
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
@@ -27,10 +28,18 @@ SCRIPTS = sorted(
     if "def main(" in path.read_text(encoding="utf-8")
 )
 SHELL = ("sh", "bash", "shell", "console")
-# Beginnings of commands that are not run, and why. Their options and files are checked instead.
-NOT_RUN = {
-    "pip install": "changes the environment that the tests run in",
-    "make ": "makes an environment, and runs these tests in it",
+# Beginnings of commands that change an environment: they are run in one of their own.
+INSTALLS = ("pip install ", "make ")
+# What each extra is for, run once it is installed; the later ones may hold the earlier ones.
+NEEDS = {
+    "": "conflict-nlp tag docs/examples/article-1.txt",
+    "files": "conflict-nlp tag page.html --format parquet --output tags.parquet",
+    "app": "python -c 'import gradio; from conflict_nlp import app'",
+    "baseline": "conflict-nlp tag docs/examples/article-1.txt --model baseline",
+    "torch": "python -c 'from conflict_nlp.predict import Tagger; "
+    'print(Tagger.from_pretrained(backend="torch").predict(["Rockets hit the town."]))\'',
+    "train": "python -m training.train_baseline --data training/corpus/heldout.jsonl "
+    "--output runs/baseline",
 }
 SERVES = "conflict-nlp app"  # until it is stopped
 # Packages that no extra brings: blocks that import them are run where they are there.
@@ -81,6 +90,8 @@ def repository(tmp_path_factory):
         home / "test.jsonl": articles[40:50],
     }.items():
         path.write_text("".join(some), encoding="utf-8")
+    again = home / "training" / "annotations" / "again.jsonl"
+    strip([home / "train.jsonl"], again)
     topics = ("the match ended\t0\n", "they won the cup\t1\n", "prices rose again\t2\n")
     for name in ("topics", "topics-dev", "topics-test"):
         rows = [f"{number} {row}" for number in range(20) for row in topics]
@@ -146,7 +157,7 @@ def test_what_a_page_shows_runs(page, place):
             check_comments(block, names)
             continue
         for command in commands(language, block):
-            if " ".join(command.split()).startswith(tuple(NOT_RUN)):
+            if " ".join(command.split()).startswith(INSTALLS):
                 continue
             if command.startswith(SERVES):
                 serve(command)
@@ -168,8 +179,6 @@ SHORT = {
     "training.benchmark_speed": " --rounds 1 --sentences 40",
     "training.benchmark_limits": " --stream 200 --longest 10000 --sentences 40",
 }
-# Needs the text of the real articles; the same command on the fictional corpus is run.
-REAL = "python -m training.annotations agree train.jsonl"
 
 
 def test_modules_named_in_sentences_run(place):
@@ -182,8 +191,6 @@ def test_modules_named_in_sentences_run(place):
     within = sorted(shown - {c for p in PAGES for lang, b in blocks(p) for c in joined(lang, b)})
     assert len(within) >= 5
     for command in [*setup, *within]:
-        if command.startswith(REAL):
-            continue
         short = next((options for name, options in SHORT.items() if f"{name} " in command), "")
         done = subprocess.run(["bash", "-c", command + short], capture_output=True, text=True)
         assert done.returncode == 0, (command, done.stderr[-2000:])
@@ -262,12 +269,6 @@ def test_help_of_a_script_fits_a_screen_and_has_an_example(name, monkeypatch):
     assert len(shown.splitlines()) <= 40 and f"Example: python -m training.{name} " in shown
 
 
-def test_no_exemption_is_left_over():
-    every = [command for _, command in every_command()]
-    for start in NOT_RUN:
-        assert any(f"{command} ".startswith(start) for command in every), f"not used: {start}"
-
-
 def test_links_and_named_files_exist():
     for page in [*PAGES, *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]:
         text = (ROOT / page).read_text(encoding="utf-8")
@@ -276,6 +277,44 @@ def test_links_and_named_files_exist():
             assert ((ROOT / page).parent / target).exists(), (page, target)
         for module in re.findall(r"python -m (training\.\w+)", text):
             assert (ROOT / f"{module.replace('.', '/')}.py").exists(), (page, module)
+
+
+def last_extra(command):
+    """Return the place in NEEDS of what a `pip install` line brings."""
+    return list(NEEDS).index(re.search(r"\.(?:\[(\w+)\])?'?$", command)[1] or "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pages speak to a POSIX shell")
+def test_what_the_pages_install_does_what_it_is_for(tmp_path):
+    """In a copy of the repository, with an environment that `make demo` makes there."""
+    made = ("__pycache__", "dist", "runs", ".*_cache", ".git", ".venv", ".hypothesis")
+    home = tmp_path / "clone"
+    shutil.copytree(ROOT, home, ignore=shutil.ignore_patterns(*made))
+    (home / "page.html").write_text("<html><body><p>Rockets hit the town.</p></body></html>")
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment |= {
+        "PATH": f"{home}/.venv/bin{os.pathsep}{os.environ['PATH']}",
+        "PYTHON": sys.executable,
+        "PIP_CONSTRAINT": str(home / "constraints.txt"),  # no index's torch with gigabytes of CUDA
+        "PYTEST_ADDOPTS": "tests/test_metrics.py",  # for `make test`: not all tests within a test
+    }
+
+    def run(command):
+        options = {"capture_output": True, "text": True, "cwd": home, "env": environment}
+        done = subprocess.run(["bash", "-c", command], **options)
+        assert done.returncode == 0, (command, done.stdout[-2000:], done.stderr[-2000:])
+        return done.stdout
+
+    lines = dict.fromkeys(c for _, c in every_command() if c.startswith(INSTALLS))
+    assert {c for c in lines if c.startswith("make")} == {"make demo", "make test"}
+    assert "attack_event" in run("make demo")
+    installs = sorted((c for c in lines if c.startswith("pip")), key=last_extra)
+    assert {last_extra(command) for command in installs} == {*range(len(NEEDS))}
+    run("pip uninstall -y conflict-nlp")
+    for command in installs:
+        run(command)
+        run(list(NEEDS.values())[last_extra(command)])
+    assert re.search(r"\d+ passed", run("make test"))
 
 
 def test_the_wheel_tags_in_an_empty_place(tmp_path):

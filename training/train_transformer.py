@@ -115,6 +115,14 @@ def start(
         return model, AutoTokenizer.from_pretrained(base)
 
 
+def has_bfloat16() -> bool:
+    """Tell whether the GPU, or without one the processor, multiplies in bfloat16."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions do not tell
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train as `options` say; return what ``training.json`` holds."""
     name = getattr(options, "from")
@@ -143,10 +151,12 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     log.info("%d training, %d development sentences", len(training), len(development))
     began = time.monotonic()
     lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
+    bfloat16 = has_bfloat16()
 
     def encode(data: Dataset) -> Dataset:
         data = tokenize(data, tokenizer, options.max_length, task.kind)
-        return data if lower is None else lower.run(data)
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
+            return data if lower is None else lower.run(data)
 
     encoded = {"development": encode(development)} if len(development) else {}
     if test is not None:
@@ -168,7 +178,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             logging_steps=25,
             eval_strategy="epoch" if len(development) else "no",
             seed=options.seed,
-            bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+            bf16=bfloat16,
+            use_cpu=not torch.cuda.is_available(),
             remove_unused_columns=lower is None,
             report_to="none",
         ),
