@@ -39,7 +39,8 @@ def on_torch():
 def test_scores_are_those_of_onnx_up_to_its_rounding(tagger, on_torch):
     ours, theirs = on_torch.predict_proba(SENTENCES), tagger.predict_proba(SENTENCES)
     assert ours.dtype == np.float32 and ours.shape == theirs.shape
-    assert np.abs(ours - theirs).mean() < 0.02  # int8 activations of the ONNX model
+    # Values that lie between two of the 256 steps may be rounded otherwise.
+    assert np.abs(ours - theirs).mean() < 0.001
     truncated = [p.truncated for p in on_torch.predict(SENTENCES)]
     assert truncated == [False] * 7 + [True]
 

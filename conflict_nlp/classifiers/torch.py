@@ -1,14 +1,16 @@
 """The same transformers run by torch, on a GPU if there is one.
 
-The weights are those of the ONNX file, int8 ones times their scales; activations are not
-quantised. The torch name of a weight is its ONNX name, or stands in the name of the result of its
-product (``/bert/encoder/layer.0/output/dense/MatMul_output_0``).
+The weights are those of the ONNX file, int8 ones times their scales, and where the file rounds the
+input of a product to 256 steps, so does torch in float32. The torch name of a weight is its ONNX
+name, or stands in the name of the result of its product
+(``/bert/encoder/layer.0/output/dense/MatMul_output_0``).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,7 +66,10 @@ class TorchClassifier(Transformer):
         _after_fork()
         self.device = _device(device)
         kind = torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        self._model = load_model(folder).to(self.device, kind).eval()
+        model = load_model(folder)
+        if kind == torch.float32:  # the steps of bfloat16 are no finer
+            _round_inputs(model, onnx.load_model_from_string(folder.file("model.onnx")).graph)
+        self._model = model.to(self.device, kind).eval()
         super().__init__(folder)
         self._tokens = self.max_length if self.device.type == "cuda" else self.max_length // 4
 
@@ -159,23 +164,55 @@ def _weights(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
         if node.op_type == "MatMul" and node.input[1].endswith("_outliers"):
             rows = tensors[chosen[node.input[0]]]
             weights[node.input[1].removesuffix("_outliers")][rows] += weights.pop(node.input[1])
+    for node, modules in _modules(graph):
+        product = node.input[1].removesuffix("_int8")
+        if product in weights:
+            for module, matrix in zip(modules, np.split(weights[product], len(modules), axis=1)):
+                weights[f"{module}.weight"] = matrix.T
+        bias = {"MultiHeadAttention": 3, "Attention": 2, "QAttention": 2}.get(node.op_type)
+        if bias is not None:
+            for module, vector in zip(modules, np.split(weights[node.input[bias]], 3)):
+                weights[f"{module}.bias"] = vector
+    return {name: np.ascontiguousarray(array) for name, array in weights.items()}
+
+
+def _modules(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, list[str]]]:
+    """Yield products and attention, each with the names of the torch layers that it stands for."""
     for node in graph.node:
-        *path, last = node.output[0].strip("/").split("/")
+        *path, last = node.output[0].removesuffix("_int8").strip("/").split("/")
         module = ".".join(path)
-        product = node.input[1].removesuffix("_int8") if len(node.input) > 1 else ""
         attention = _ATTENTION.get(path[-1] if path else "", ())
-        if node.op_type in _PRODUCTS and product in weights:
+        if node.op_type in ("Attention", "QAttention", "MultiHeadAttention"):
+            yield node, [f"{module}.{part}" for part in attention]
+        elif node.op_type in _PRODUCTS:
             # The last layer's attention may be split, see `training.first_token`.
             part = dict(zip(("query", "key", "value"), attention)).get(last.rpartition("_")[2])
-            weights[f"{module}.{part}.weight" if part else f"{module}.weight"] = weights[product].T
-        elif node.op_type in ("Attention", "QAttention"):
-            for part, matrix in zip(attention, np.split(weights[product], 3, axis=1)):
-                weights[f"{module}.{part}.weight"] = matrix.T
-        if node.op_type in ("Attention", "QAttention", "MultiHeadAttention"):
-            bias = node.input[3 if node.op_type == "MultiHeadAttention" else 2]
-            for part, vector in zip(attention, np.split(weights[bias], 3)):
-                weights[f"{module}.{part}.bias"] = vector
-    return {name: np.ascontiguousarray(array) for name, array in weights.items()}
+            yield node, [f"{module}.{part}" if part else module]
+
+
+def _round_inputs(model: PreTrainedModel, graph: onnx.GraphProto) -> None:
+    """Let the layers of a model round their inputs as the file does."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node, modules in _modules(graph):
+        name = node.input[0].removesuffix("_int8")
+        if name == node.input[0] or node.op_type == "MultiHeadAttention":
+            continue
+        scale, zero = (numpy_helper.to_array(tensors[f"{name}_{p}"]) for p in ("scale", "zero"))
+        exact = tensors.get(f"{name}_channels")
+        channels = None if exact is None else torch.tensor(numpy_helper.to_array(exact))
+        rounded = partial(_rounded, scale=float(scale), zero=int(zero), exact=channels)
+        for module in modules:
+            model.get_submodule(module).register_forward_pre_hook(rounded)
+
+
+def _rounded(
+    _: torch.nn.Module, inputs: tuple[torch.Tensor], scale: float, zero: int, exact: Any
+) -> torch.Tensor:
+    (x,) = inputs
+    steps = torch.fake_quantize_per_tensor_affine(x.float(), scale, zero, 0, 255).to(x.dtype)
+    if exact is not None:
+        steps[..., exact] = x[..., exact]
+    return steps
 
 
 def _bert_config(
