@@ -25,6 +25,8 @@ _DOMAIN = "com.microsoft"
 _LARGEST_WEIGHT = 63
 # A channel is an outlier if its greatest value is so many times the median channel's.
 _OUTLIER = 6
+# Their product takes time, for which one of them must reach so far.
+_FAR_OUTLIER = 20
 _MOST_OUTLIERS = 16
 
 _NONE = np.empty(0, np.int64)
@@ -114,8 +116,11 @@ def activation_ranges(
 def _outliers(ranges: Ranges) -> NDArray[np.int64]:
     """Return the channels that get a product of their own, in ascending order."""
     size = np.maximum(-ranges[0], ranges[1])
+    median = np.median(size)
+    if size.max() < _FAR_OUTLIER * median:
+        return _NONE
     largest = np.argsort(-size)[:_MOST_OUTLIERS]
-    return np.sort(largest[size[largest] > _OUTLIER * np.median(size)]).astype(np.int64)
+    return np.sort(largest[size[largest] > _OUTLIER * median]).astype(np.int64)
 
 
 def _add(graph: onnx.GraphProto, name: str, value: NDArray[Any]) -> str:
