@@ -119,7 +119,8 @@ def has_bfloat16() -> bool:
     """Tell whether the GPU, or without one the processor, multiplies in bfloat16."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions do not tell
+    # Older versions of torch do not tell.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
