@@ -1,4 +1,5 @@
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,9 @@ import pytest
 from conflict_nlp.predict import Tagger
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Started in the background of a shell, the tests and all that they start would ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
