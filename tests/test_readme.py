@@ -196,6 +196,29 @@ def test_modules_named_in_sentences_run(place):
         assert done.returncode == 0, (command, done.stderr[-2000:])
 
 
+def test_several_processes_train_as_the_page_says(place):
+    assert "`accelerate launch -m training.train_transformer ...`" in text_of("docs/retraining.md")
+    options = "--config training/configs/minilm.toml --data train.jsonl --output runs/a --epochs 1"
+    launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
+    module = ["-m", "training.train_transformer", *options.split()]
+    done = subprocess.run([*launch, *module], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (place / "runs" / "a" / "training.json").exists()
+
+
+def test_the_fuzzer_runs_as_the_page_says(place):
+    pytest.importorskip("atheris", reason="no wheel for this system")
+    shutil.copytree(ROOT / "tests", place / "tests")
+    (command,) = re.findall("`(python tests/fuzz/[^`]+)`", text_of("docs/performance.md"))
+    short = command.replace("=1830 CORPUS_FOLDER", "=2 corpora")
+    done = subprocess.run(["bash", "-c", short], capture_output=True, text=True)
+    assert done.returncode == 0 and "Done" in done.stderr, done.stderr[-2000:]
+
+
+def text_of(page):
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
 def joined(language, block):
     """Return the commands of a block as `every_command` writes them."""
     return [" ".join(each.split()) for each in commands(language, block)]
