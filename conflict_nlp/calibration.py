@@ -1,9 +1,11 @@
 """Logits to calibrated scores, thresholds and the uncertain band.
 
 Scores are ``sigmoid(scale * logit + bias)`` with one scale and one bias a label (Platt, 1999:
-"Probabilistic outputs for support vector machines"), set on development articles. Where exactly one
-of the labels holds, a softmax takes the place of the sigmoid, and one scale serves all labels
-(temperature scaling; Guo et al., 2017: "On calibration of modern neural networks").
+"Probabilistic outputs for support vector machines"), and scales of their own for logits below -2
+and above 2 (a linear spline; Lucena, 2018: "Spline-based probability calibration"), set on
+development articles. Where exactly one of the labels holds, a softmax takes the place of the
+sigmoid, and one scale serves all labels (temperature scaling; Guo et al., 2017: "On calibration of
+modern neural networks").
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from numpy.typing import NDArray
 TASKS = ("multi-label", "multi-class")
 """Whether any number of labels can hold, or exactly one does."""
 
+BEND = 2.0
+"""The scale of a label changes at the logits ``-BEND`` and ``BEND``."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -29,6 +34,8 @@ class Calibration:
         Names of the labels, in column order.
     scale, bias
         float32 [labels], applied to the logits before the sigmoid.
+    tails
+        float32 [labels, 2], the scales below a logit of -2 and above 2.
     thresholds
         float32 [labels], in 0..1; a label is given where its score reaches its threshold. In
         ``"multi-class"`` the label with the highest score is given, whatever its threshold.
@@ -42,6 +49,7 @@ class Calibration:
     labels: tuple[str, ...]
     scale: NDArray[np.float32]
     bias: NDArray[np.float32]
+    tails: NDArray[np.float32]
     thresholds: NDArray[np.float32]
     uncertain: NDArray[np.float32]
     task: str = "multi-label"
@@ -50,8 +58,9 @@ class Calibration:
     def identity(cls, labels: Sequence[str], task: str = "multi-label") -> Calibration:
         """Return plain sigmoids (softmax) with thresholds of 0.5 and no uncertain band."""
         ones = np.ones(len(labels), np.float32)
+        pair = np.stack([ones, ones], axis=1)
         band = np.stack([ones, 0 * ones], axis=1)
-        return cls(tuple(labels), ones, 0 * ones, 0.5 * ones, band, task)
+        return cls(tuple(labels), ones, 0 * ones, pair, 0.5 * ones, band, task)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], task: str = "multi-label") -> Calibration:
@@ -59,24 +68,27 @@ class Calibration:
         if task not in TASKS:
             raise ValueError(f"task {task!r} is none of {TASKS}")
         labels = tuple(values)
-        rows = [values[label] for label in labels]
+        # A file without tails has one scale throughout.
+        rows = [{"tails": [values[k]["scale"]] * 2, **values[k]} for k in labels]
         columns = {
             key: np.array([row[key] for row in rows], np.float32)
-            for key in ("scale", "bias", "threshold", "uncertain")
+            for key in ("scale", "bias", "tails", "threshold", "uncertain")
         }
         if not all(np.isfinite(column).all() for column in columns.values()):
             raise ValueError("calibration values must be finite")
-        if columns["uncertain"].shape != (len(labels), 2):
-            raise ValueError("'uncertain' must hold a lowest and a highest score")
+        for key in ("tails", "uncertain"):
+            if columns[key].shape != (len(labels), 2):
+                raise ValueError(f"{key!r} must hold two numbers")
         columns["thresholds"] = columns.pop("threshold")
         return cls(labels, **columns, task=task)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return one dict a label: scale, bias, threshold, uncertain (lowest, highest)."""
+        """Return one dict a label: scale, bias, tails, threshold, uncertain (lowest, highest)."""
         return {
             label: {
                 "scale": round(float(self.scale[i]), 5),
                 "bias": round(float(self.bias[i]), 5),
+                "tails": [round(float(v), 5) for v in self.tails[i]],
                 "threshold": round(float(self.thresholds[i]), 5),
                 "uncertain": [round(float(v), 5) for v in self.uncertain[i]],
             }
@@ -85,7 +97,9 @@ class Calibration:
 
     def log_odds(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the log-odds of the scores, float32 [n, labels], for logits of that shape."""
-        scaled = logits * self.scale + self.bias
+        middle = np.clip(logits, -BEND, BEND)
+        tails = np.where(logits < 0, self.tails[:, 0], self.tails[:, 1])
+        scaled = middle * self.scale + (logits - middle) * tails + self.bias
         if self.task == "multi-class":  # each label against all others
             scaled = scaled.astype(np.float64)
             scaled -= scaled.max(axis=1, keepdims=True)

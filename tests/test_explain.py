@@ -1,5 +1,4 @@
 import importlib.util
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -47,8 +46,9 @@ class Keywords:
 
 
 def test_a_group_comes_first_where_no_word_is_enough():
-    calibration = Calibration.identity(Keywords.labels)
-    tagger = Tagger(Keywords(), replace(calibration, scale=np.float32([0.5, 1])))
+    rows = Calibration.identity(Keywords.labels).to_dict()
+    rows["attack_event"].update(scale=0.5, tails=[0.5, 0.5])
+    tagger = Tagger(Keywords(), Calibration.from_dict(rows))
     explained = tagger.explain("Gunmen shot and killed five.")
     group, *words = explained["attack_event"]
     assert group == WordWeight("shot and killed", 7, 22, weight=2.5)

@@ -271,6 +271,35 @@ def test_calibration_mends_scores_that_are_off():
     assert low == pytest.approx(0.25, abs=0.05) and high == pytest.approx(0.75, abs=0.05)
 
 
+def test_calibration_bends_where_extreme_logits_are_too_sure():
+    random = np.random.default_rng(0)
+    logits = random.uniform(-8, 8, (30_000, 1)).astype(np.float32)
+    odds = np.clip(logits, -2, 2) + 0.3 * (logits - np.clip(logits, -2, 2))
+    true = random.random((30_000, 1)) < 1 / (1 + np.exp(-odds))
+    found = calibrate.fit(logits, true, "a")
+    np.testing.assert_allclose(found.scale, [1], atol=0.05)
+    np.testing.assert_allclose(found.tails, [[0.3, 0.3]], atol=0.05)
+    np.testing.assert_allclose(found.log_odds(logits), odds, atol=0.2)
+    again = calibrate.Calibration.from_dict(found.to_dict())
+    np.testing.assert_allclose(again.log_odds(logits), found.log_odds(logits), atol=1e-3)
+
+
+def test_calibrated_scores_never_fall_as_the_logit_rises():
+    logits = np.linspace(-6, 6, 400, dtype=np.float32)[:, None]
+    # Hardly any of the highest logits is right: a bend would turn the line downwards.
+    true = (logits > 0) & ((logits < 2) | (logits > 5.5))
+    found = calibrate.fit(logits, true, "a")
+    assert (np.diff(found.log_odds(logits)[:, 0]) > 0).all()
+    assert found.tails.tolist() == [[found.scale[0]] * 2]
+
+
+def test_a_calibration_without_tails_has_one_scale():
+    row = {"scale": 0.5, "bias": 1, "threshold": 0.5, "uncertain": [1, 0]}
+    found = calibrate.Calibration.from_dict({"a": row})
+    logits = np.array([[-6], [0], [6]], np.float32)
+    assert found.log_odds(logits)[:, 0].tolist() == [-2, 1, 4]
+
+
 def test_a_label_without_examples_cannot_be_calibrated():
     with pytest.raises(ValueError, match="only one value of 'b'"):
         calibrate.fit(np.zeros((4, 2), np.float32), np.array([[1, 0], [0, 0]] * 2, bool), "ab")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from conflict_nlp.calibration import Calibration
+from conflict_nlp.calibration import BEND, Calibration
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def fit(
     task: str = "multi-label",
     start: Calibration | None = None,
 ) -> Calibration:
-    """Fit scale, bias, threshold and uncertain band of each label.
+    """Fit scale, bias, tails, threshold and uncertain band of each label.
 
     Parameters
     ----------
@@ -49,27 +50,38 @@ def fit(
     """
     if task == "multi-class":
         return _fit_classes(logits, targets, start or Calibration.identity(labels, task))
-    scale, bias, thresholds, bands = [], [], [], []
+    rows: dict[str, Any] = {}
     for column, label in enumerate(labels):
         true = targets[:, column]
         if start is not None and min(true.sum(), (~true).sum()) < _FEWEST:
             log.warning("%s: too few development sentences to calibrate on", label)
-            scale.append(start.scale[column])
-            bias.append(start.bias[column])
-            thresholds.append(start.thresholds[column])
-            bands.append(start.uncertain[column])
+            rows[label] = start.to_dict()[label]
             continue
         if true.all() or not true.any():
             raise ValueError(f"the development articles have only one value of {label!r}")
-        # Platt scaling: a logistic regression on the logit alone, all but unpenalized.
-        platt = LogisticRegression(C=1e4).fit(logits[:, [column]], true)
-        scale.append(platt.coef_[0, 0])
-        bias.append(platt.intercept_[0])
-        scores = platt.predict_proba(logits[:, [column]])[:, 1]
-        thresholds.append(best_threshold(scores, true))
-        bands.append(uncertain_band(scores, true, thresholds[-1]))
-    columns = [np.array(values, np.float32) for values in (scale, bias, thresholds, bands)]
-    return Calibration(tuple(labels), columns[0], columns[1], columns[2], columns[3])
+        row = {**_fit_scores(logits[:, column], true), "threshold": 0.5, "uncertain": (1, 0)}
+        scores = Calibration.from_dict({label: row}).scores(logits[:, [column]])[:, 0]
+        row["threshold"] = best_threshold(scores, true)
+        row["uncertain"] = uncertain_band(scores, true, row["threshold"])
+        rows[label] = row
+    return Calibration.from_dict(rows)
+
+
+def _fit_scores(logits: NDArray[np.float32], true: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return scale, bias and tails: a logistic regression on a logit that bends twice.
+
+    Where a score would fall as its logit rises, there are no bends (Platt scaling).
+    """
+    outside = logits - np.clip(logits, -BEND, BEND)
+    bent = np.stack([logits, np.minimum(outside, 0), np.maximum(outside, 0)], axis=1)
+    # The penalty keeps few sentences from bending much.
+    fitted = LogisticRegression(C=1.0).fit(bent, true)
+    scale, *bends = fitted.coef_[0]
+    if min(scale, scale + bends[0], scale + bends[1]) <= 0:
+        fitted = LogisticRegression(C=1e4).fit(logits[:, None], true)
+        scale, bends = fitted.coef_[0, 0], [0, 0]
+    tails = [scale + bend for bend in bends]
+    return {"scale": scale, "bias": fitted.intercept_[0], "tails": tails}
 
 
 def _fit_classes(
@@ -80,17 +92,18 @@ def _fit_classes(
         log.warning("too few development sentences to calibrate on")
         return start
     plain = Calibration.identity(start.labels, "multi-class")
-    scales = [plain.scale * np.float32(scale) for scale in np.geomspace(0.1, 5, 161)]
-    losses = [
-        -np.log(replace(plain, scale=scale).scores(logits)[targets]).mean() for scale in scales
+    candidates = [
+        replace(plain, scale=plain.scale * np.float32(scale), tails=plain.tails * np.float32(scale))
+        for scale in np.geomspace(0.1, 5, 161)
     ]
-    found = replace(plain, scale=scales[int(np.argmin(losses))])
-    scores = found.scores(logits).astype(np.float64)
+    losses = [-np.log(candidate.scores(logits)[targets]).mean() for candidate in candidates]
+    found = candidates[int(np.argmin(losses))]
+    scores = found.scores(logits)
     bands = [uncertain_band(scores[:, i], targets[:, i], 0.5) for i in range(len(start.labels))]
     return replace(found, uncertain=np.array(bands, np.float32))
 
 
-def best_threshold(scores: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
+def best_threshold(scores: NDArray[np.floating], true: NDArray[np.bool_]) -> float:
     """Return the threshold in 0.2..0.8 with the best F1, smoothed over its neighbours.
 
     F1 as a function of the threshold is ragged on few sentences; the mean over a window of
@@ -105,7 +118,7 @@ def best_threshold(scores: NDArray[np.float64], true: NDArray[np.bool_]) -> floa
 
 
 def uncertain_band(
-    scores: NDArray[np.float64], true: NDArray[np.bool_], threshold: float
+    scores: NDArray[np.floating], true: NDArray[np.bool_], threshold: float
 ) -> tuple[float, float]:
     """Return lowest and highest score between which tags are wrong more than one time in four.
 
