@@ -376,6 +376,12 @@ def test_labels_part_from_text_and_come_back(tmp_path, capsys):
     annotations.main([*command, "--out", str(joined)])
     assert "found 2 of 2 labelled sentences (100.0%)" in capsys.readouterr().out
     assert json.loads(joined.read_text()) == {"id": "one", "sentences": sentences}
+    again = tmp_path / "again.jsonl"
+    again.write_text(json.dumps({**rows[0], "labels": ["political_context"]}) + "\n")
+    annotations.main([*command, str(again), "--out", str(joined)])
+    assert "found 2 of 2" in capsys.readouterr().out
+    (first, second) = json.loads(joined.read_text())["sentences"]
+    assert (first["labels"], second["labels"]) == (["political_context"], [])
     annotations.main(["agree", str(labelled), "--second", str(standoff)])
     shown = capsys.readouterr().out
     assert "1 articles, 2 sentences, 0 with a difference" in shown

@@ -62,17 +62,21 @@ def strip(paths: Sequence[Path], out: Path) -> int:
 def join(paths: Sequence[Path], annotations: Sequence[Path], out: Path) -> tuple[int, int]:
     """Write the labelled articles whose sentences stand in `paths`.
 
+    Of labels for the same sentence those of the later file of `annotations` hold.
+
     Returns
     -------
     found, total
         Number of labelled sentences found, and of those looked for.
     """
-    wanted: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    rows: dict[tuple[str, int, str], dict[str, Any]] = {}
     for path in annotations:
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            wanted[row["sha256"]].append(row)
-    total = sum(map(len, wanted.values()))
+            rows[row["article"], row["index"], row["sha256"]] = row
+    wanted: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows.values():
+        wanted[row["sha256"]].append(row)
     articles: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
     files = [file for path in paths for file in _files(path)]
     for file in track(files, "reading"):
@@ -83,10 +87,10 @@ def join(paths: Sequence[Path], annotations: Sequence[Path], out: Path) -> tuple
                     sentence = {"text": candidate, "labels": row["labels"]}
                     articles[row["article"]][row["index"]] = sentence
     with out.open("w", encoding="utf-8") as stream:
-        for article, rows in sorted(articles.items()):
-            ordered = [rows[index] for index in sorted(rows)]
+        for article, found in sorted(articles.items()):
+            ordered = [found[index] for index in sorted(found)]
             stream.write(json.dumps({"id": article, "sentences": ordered}) + "\n")
-    return sum(map(len, articles.values())), total
+    return sum(map(len, articles.values())), len(rows)
 
 
 def agree(first: Sequence[Path], second: Path) -> str:
