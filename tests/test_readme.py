@@ -96,6 +96,12 @@ def repository(tmp_path_factory):
     for name in ("topics", "topics-dev", "topics-test"):
         rows = [f"{number} {row}" for number in range(20) for row in topics]
         (home / f"{name}.tsv").write_text("".join(rows))
+    for task, labels in (("cameo_class", 1), ("satp_relevant", 4), ("IndiaPoliceEvents_sents", 5)):
+        (home / task).mkdir()
+        values = ["\t".join("01" * labels)[first : first + 2 * labels - 1] for first in (0, 2)]
+        rows = [f"rockets hit town {number}\t{values[number % 2]}\n" for number in range(40)]
+        for name in ("train", "dev", "test"):
+            (home / task / f"{name}.tsv").write_text("".join(rows))
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token"), SPECIAL))
     tokenizer = str(home / "models" / "minilm" / "tokenizer.json")
     PreTrainedTokenizerFast(tokenizer_file=tokenizer, **names).save_pretrained(home / "tiny")
@@ -174,8 +180,9 @@ def test_what_a_page_shows_runs(page, place):
         assert "<html" in (place / "page.html").read_text(encoding="utf-8")[:300]
 
 
-# Measurements named in sentences are taken in short, by these options behind the command.
+# What sentences name is run in short, by these options behind the command.
 SHORT = {
+    "--from mpnet": " --from minilm --epochs 1",
     "training.benchmark_speed": " --rounds 1 --sentences 40",
     "training.benchmark_limits": " --stream 200 --longest 10000 --sentences 40",
 }
