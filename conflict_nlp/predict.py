@@ -89,13 +89,14 @@ class Tagger:
         Parameters
         ----------
         name_or_folder
-            A shipped name (``"default"``, ``"minilm"``, ``"baseline"``), or a model folder.
+            A shipped name (``"default"``, ``"minilm"``, ``"mpnet"``, ``"baseline"``), or a model
+            folder.
         trust
             Load ``model.joblib`` from a folder without manifest. Such a file can run any code:
             say True only for a file of your own. Nothing else is affected.
         backend
             ``"onnx"``, or ``"torch"`` to run a transformer on a GPU; needs the extra ``torch``.
-            torch has the same weights, but does not round activations to 8 bits.
+            torch has the same weights; in bfloat16 it does not round activations to 8 bits.
         device
             Where torch runs, e.g. ``"cpu"``, ``"cuda"``, ``"cuda:1"``; by default on a GPU if
             there is one. A GPU computes in bfloat16.

@@ -14,8 +14,6 @@ from conflict_nlp.store import ModelError, ModelFolder
 # No tokenizer makes fewer than one token of this many characters of running text; what lies
 # behind could not be read anyway, and tokenizing a whole book takes long.
 _CHARACTERS_PER_TOKEN = 64
-# What the layers hand on for so many tokens fits the processor's caches.
-_TOKENS_PER_BATCH = 768
 
 Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Token ids and attention mask (1 for tokens, 0 for padding), both int64 [texts, tokens]."""
@@ -24,7 +22,7 @@ Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
 class Transformer:
     """Texts to tokens, sorted by length, in batches of like length, to logits.
 
-    An engine gives `run`, and may choose batches of its own.
+    An engine gives `batches` and `run`.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
@@ -48,12 +46,7 @@ class Transformer:
 
     def batches(self, lengths: Sequence[int], batch_size: int) -> Iterator[slice]:
         """Yield consecutive parts of texts with these numbers of tokens, longest first."""
-        start = 0
-        while start < len(lengths):
-            fitting = _TOKENS_PER_BATCH // max(lengths[start], 1)
-            stop = start + max(1, min(batch_size, fitting))
-            yield slice(start, stop)
-            start = stop
+        raise NotImplementedError
 
     def logits(
         self, texts: Sequence[str], batch_size: int
