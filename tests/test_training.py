@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -255,6 +257,24 @@ def test_bootstrap_agrees_with_drawing_articles_one_by_one():
     expected = np.percentile(values, [2.5, 97.5])
     found = benchmark.bootstrap_intervals(true, given, given.astype(float), groups, 600, 0)
     np.testing.assert_allclose(found["f1"], expected, atol=0.015)
+
+
+def test_a_model_is_calibrated_anew_on_other_articles(tmp_path, capsys):
+    heldout = str(Path(calibrate.__file__).with_name("corpus") / "heldout.jsonl")
+    target = tmp_path / "model"
+    calibrate.main(["--model", "baseline", "--data", heldout, "--output", str(target)])
+    errors = re.findall('"calibration error": ([0-9.]+)', capsys.readouterr().out)
+    before, after = np.array(errors, float).reshape(2, 4)
+    assert after.mean() < before.mean()
+    old, new = Tagger.from_pretrained("baseline"), Tagger.from_pretrained(target)
+    text = "At least 30 rockets hit the base."
+    assert new.thresholds != old.thresholds
+    np.testing.assert_array_equal(
+        new._classifier.logits([text], 1)[0], old._classifier.logits([text], 1)[0]
+    )
+    with pytest.raises(SystemExit):
+        calibrate.main(["--model", "nope", "--data", heldout, "--output", str(target)])
+    assert "no model 'nope'" in capsys.readouterr().err
 
 
 def test_calibration_mends_scores_that_are_off():

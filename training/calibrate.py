@@ -1,18 +1,32 @@
-"""Calibration, thresholds and the uncertain band, from the logits of development articles."""
+"""Set calibration, thresholds and the uncertain band on articles that a model has not learnt from.
+
+    python -m training.calibrate --model default --data mine.jsonl --output runs/calibrated
+
+writes a copy of a model folder whose scores fit the articles of `mine.jsonl`, every sentence of
+which must be labelled. The model itself stays as it is.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
 
+from conflict_nlp import classifiers, store
 from conflict_nlp.calibration import BEND, Calibration
+from training.data import Task, read_sentences
+from training.options import parse
 
 log = logging.getLogger(__name__)
 
@@ -146,3 +160,64 @@ def expected_calibration_error(
         for b in np.unique(which)
     ]
     return float(np.sum(gaps))
+
+
+def measure(
+    calibration: Calibration, logits: NDArray[np.float32], targets: NDArray[np.bool_]
+) -> dict[str, dict[str, float]]:
+    """Return F1, threshold and calibration error of each label, by its name."""
+    scores = calibration.scores(logits)
+    given = calibration.given(scores)
+    return {
+        label: {
+            "F1": round(float(f1_score(targets[:, i], given[:, i], zero_division=0)), 3),
+            "threshold": round(float(calibration.thresholds[i]), 2),
+            "calibration error": round(expected_calibration_error(scores[:, i], targets[:, i]), 3),
+        }
+        for i, label in enumerate(calibration.labels)
+    }
+
+
+def write_calibrated(options: argparse.Namespace) -> None:
+    """Write the calibrated copy that `options` describe; print what changed on its articles."""
+    source = store.read(store.find(options.model))
+    task = Task(tuple(source.manifest["labels"]), source.manifest.get("task", "multi-label"))
+    data = read_sentences(options.data, task)
+    targets = np.array(data["targets"]) >= 0.5
+    logits, _ = classifiers.load(source).logits(list(data["text"]), 32)
+    before = Calibration.from_dict(source.json("calibration.json"), task.kind)
+    after = fit(logits, targets, task.labels, task.kind, before)
+
+    def fill(folder: Path) -> None:
+        for name, content in source.files.items():
+            (folder / name).write_bytes(content)
+        (folder / "calibration.json").write_text(json.dumps(after.to_dict(), indent=2))
+        if (source.path / "README.md").is_file():
+            shutil.copy(source.path / "README.md", folder)
+
+    made = ("format_version", "files")  # by `store.write`
+    manifest = {key: value for key, value in source.manifest.items() if key not in made}
+    store.write(options.output, manifest, fill)
+    for name, calibration in [("before", before), ("after", after)]:
+        print(name, json.dumps(measure(calibration, logits, targets), indent=1))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description="Set the calibration of a model anew.",
+        epilog="Example: python -m training.calibrate --model default --data mine.jsonl "
+        "--output runs/a",
+    )
+    parser.add_argument("--model", default="default", help="name or folder")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled files")
+    parser.add_argument("--output", type=Path, required=True, help="model folder to write")
+    options = parse(parser, argv)
+    try:
+        write_calibrated(options)
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -23,14 +23,13 @@ import onnx
 import torch
 from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
-from sklearn.metrics import f1_score
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from conflict_nlp import store
 from conflict_nlp.calibration import Calibration
 from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.predict import Tagger
-from training.calibrate import expected_calibration_error, fit
+from training.calibrate import fit, measure
 from training.data import FOUR_LABELS, Task, read_sentences
 from training.first_token import keep_first_token
 from training.options import parse
@@ -142,28 +141,13 @@ def write_model(options: argparse.Namespace) -> None:
         logits, _ = classifier.logits(texts, 32)
         calibration = fit(logits, targets, task.labels, task.kind, started)
         (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
-        measured = _measure(calibration, logits, targets) if texts else {}
+        measured = measure(calibration, logits, targets) if texts else {}
         log.info("%s", json.dumps(measured, indent=1))
         card = _card(options, record, measured, task)
         (folder / "README.md").write_text(card, encoding="utf-8")
 
     store.write(options.output, manifest, fill)
     print(Tagger.from_pretrained(options.output).predict("At least 30 rockets hit the base."))
-
-
-def _measure(
-    calibration: Calibration, logits: np.ndarray[Any, Any], targets: np.ndarray[Any, Any]
-) -> dict[str, dict[str, float]]:
-    scores = calibration.scores(logits)
-    given = calibration.given(scores)
-    return {
-        label: {
-            "F1": round(float(f1_score(targets[:, i], given[:, i], zero_division=0)), 3),
-            "threshold": round(float(calibration.thresholds[i]), 2),
-            "calibration error": round(expected_calibration_error(scores[:, i], targets[:, i]), 3),
-        }
-        for i, label in enumerate(calibration.labels)
-    }
 
 
 def _card(
