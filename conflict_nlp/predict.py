@@ -215,11 +215,11 @@ class Tagger:
         ValueError
             If a label is unknown, or a threshold or the batch size is out of range.
         """
+        chosen, size = self._calibration.with_thresholds(thresholds), _checked(batch_size)
         if isinstance(sentences, str):
-            results = self.predict_iter([sentences], thresholds=thresholds, batch_size=batch_size)
-            return next(results)
+            return next(self._stream(iter([sentences]), chosen, size, 1))
         listed = list(_strings(sentences))
-        results = self.predict_iter(listed, thresholds=thresholds, batch_size=batch_size)
+        results = self._stream(iter(listed), chosen, size, _WINDOW)
         return list(_progress(results, len(listed)) if show_progress else results)
 
     def predict_iter(
@@ -235,12 +235,16 @@ class Tagger:
         sentence when its turn comes.
         """
         chosen = self._calibration.with_thresholds(thresholds)
-        return self._stream(_strings(sentences), chosen, _checked(batch_size))
+        return self._stream(_strings(sentences), chosen, _checked(batch_size), _FIRST_WINDOW)
 
     def _stream(
-        self, sentences: Iterator[str], thresholds: NDArray[np.float32], batch_size: int
+        self,
+        sentences: Iterator[str],
+        thresholds: NDArray[np.float32],
+        batch_size: int,
+        first_window: int,
     ) -> Iterator[Prediction]:
-        size = _FIRST_WINDOW
+        size = first_window
         while window := list(islice(sentences, size)):
             scores, truncated = self._scores(window, batch_size)
             given = self._calibration.given(scores, thresholds)

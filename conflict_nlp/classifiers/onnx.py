@@ -15,7 +15,7 @@ from conflict_nlp.classifiers.transformer import Batch, Transformer
 from conflict_nlp.store import ModelError, ModelFolder
 
 # What a layer hands on for so many tokens fits the caches of one core.
-_TOKENS_PER_BATCH = 512
+_TOKENS_PER_BATCH = 384
 
 
 class OnnxClassifier(Transformer):
@@ -61,14 +61,20 @@ class OnnxClassifier(Transformer):
             return self._session
 
     def batches(self, lengths: Sequence[int], batch_size: int) -> Iterator[slice]:
-        """Yield parts of about as many tokens each, at least one for each core."""
-        tokens = min(_TOKENS_PER_BATCH, -(-sum(lengths) // self._cores))
-        start = 0
-        while start < len(lengths):
-            fitting = tokens // max(lengths[start], 1)
-            stop = start + max(1, min(batch_size, fitting))
+        """Yield parts of about as many tokens each, and as many parts for each core."""
+        total = sum(lengths)
+        rounds = -(-total // (_TOKENS_PER_BATCH * self._cores))
+        share = total / max(1, rounds * self._cores)
+        start, tokens, end = 0, 0, share
+        for stop, length in enumerate(lengths, 1):
+            tokens += length
+            if tokens < end and stop - start < batch_size:
+                continue
             yield slice(start, stop)
             start = stop
+            end = end + share if tokens >= end else tokens + share
+        if start < len(lengths):
+            yield slice(start, len(lengths))
 
     def run(self, batches: Iterator[Batch]) -> NDArray[np.float32]:
         """Run the batches, as many at a time as there are cores."""
