@@ -37,6 +37,8 @@ from training.options import parse
 
 Run = Callable[[list[str]], object]
 PIPELINE = "transformers pipeline, fp32"
+# Seconds after which threads of the engine before no longer spin on a core.
+_PAUSE = 0.5
 
 
 def plain(path: Path, tokenizer: Tokenizer) -> Run:
@@ -84,6 +86,7 @@ def throughput(runs: dict[str, Run], texts: list[str], rounds: int) -> dict[str,
         run(texts[:64])
     for _ in range(rounds):
         for name, run in runs.items():
+            time.sleep(_PAUSE)
             began = time.perf_counter()
             run(texts)
             measured[name].append(len(texts) / (time.perf_counter() - began))
