@@ -5,7 +5,15 @@ import re
 import pytest
 
 from tests.conftest import ROOT
-from training import benchmark, benchmark_limits, benchmark_robustness, benchmark_speed
+from training import (
+    annotations,
+    benchmark,
+    benchmark_limits,
+    benchmark_robustness,
+    benchmark_speed,
+    export_onnx,
+    train_baseline,
+)
 
 HELD_OUT = str(ROOT / "training" / "corpus" / "heldout.jsonl")
 
@@ -58,3 +66,25 @@ def test_speed(capsys):
     shown = capsys.readouterr().out
     for name in ("baseline", "minilm", "peak memory", "import of conflict_nlp.predict"):
         assert re.search(rf"\| {name}[^|]*\| \d", shown), name
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (annotations.main, ["strip", "nowhere.jsonl", "--out", "a"]),
+        (benchmark.main, ["--data", "nowhere.jsonl"]),
+        (benchmark_limits.main, ["--data", "nowhere.jsonl"]),
+        (benchmark_robustness.main, ["--data", "nowhere.jsonl"]),
+        (benchmark_speed.main, ["--data", "nowhere.jsonl"]),
+        (export_onnx.main, ["--checkpoint", "nowhere.jsonl", "--output", "a"]),
+        (train_baseline.main, ["--data", "nowhere.jsonl", "--output", "a"]),
+    ],
+)
+def test_a_missing_file_is_named_in_one_line(command, options, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        command(options)
+    shown = capsys.readouterr().err.strip().splitlines()
+    assert stopped.value.code == 1 and "nowhere.jsonl" in shown[-1]
+    assert not any(line.startswith("Traceback") for line in shown)
+    assert list(tmp_path.iterdir()) == []

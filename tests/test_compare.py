@@ -93,17 +93,17 @@ def test_models_that_err_at_random_alike_are_mostly_not_told_apart():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "status", "message"),
     [
-        (["--compare", "baseline", "nonsense"], "no model 'nonsense'"),
-        (["--compare", "baseline"], "expected 2 arguments"),
-        (["--compare", "baseline", "minilm", "--record"], "takes no --output"),
+        (["--compare", "baseline", "nonsense"], 1, "no model 'nonsense'"),
+        (["--compare", "baseline"], 2, "expected 2 arguments"),
+        (["--compare", "baseline", "minilm", "--record"], 2, "takes no --output"),
     ],
 )
-def test_bad_options_are_named(some, capsys, arguments, message):
+def test_bad_options_are_named(some, capsys, arguments, status, message):
     with pytest.raises(SystemExit) as stopped:
         benchmark.main(["--data", str(some), *arguments])
-    assert stopped.value.code == 2 and message in capsys.readouterr().err
+    assert stopped.value.code == status and message in capsys.readouterr().err
 
 
 def test_other_labels_are_refused(tmp_path, capsys):

@@ -33,6 +33,7 @@ from sklearn.metrics import cohen_kappa_score, f1_score
 from conflict_nlp.labels import LABELS
 from conflict_nlp.sentences import split_sentences
 from training.data import read_sentences
+from training.options import errors_in_one_line
 from training.progress import track
 
 FOLDER = Path(__file__).with_suffix("")
@@ -45,8 +46,8 @@ def fingerprint(text: str) -> str:
 
 def strip(paths: Sequence[Path], out: Path) -> int:
     """Write the labels of labelled files without their text; return the number of sentences."""
+    sentences = read_sentences(paths)  # before the file to write is opened, and so emptied
     with out.open("w", encoding="utf-8") as stream:
-        sentences = read_sentences(paths)
         for row in sentences:
             kept = [label for label, target in zip(LABELS, row["targets"]) if target >= 0.5]
             line = {
@@ -194,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 help="standoff files; default: those of the training articles",
             )
     options = parser.parse_args(argv)
-    try:
+    with errors_in_one_line(parser):
         if options.command == "strip":
             print(f"{strip(options.paths, options.out)} sentences")
         elif options.command == "agree":
@@ -202,8 +203,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         else:
             found, total = join(options.paths, options.annotations, options.out)
             print(f"found {found} of {total} labelled sentences ({found / max(total, 1):.1%})")
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from conflict_nlp.predict import Tagger
 from training.calibrate import expected_calibration_error
 from training.compare import compare
 from training.data import article_groups, read_sentences
-from training.options import parse
+from training.options import errors_in_one_line, parse
 from training.progress import track
 
 _BEGIN, _END = "<!-- table -->", "<!-- end of table -->"
@@ -208,32 +208,10 @@ def record(results: list[dict[str, Any]]) -> None:
         path.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        description="Score models on held-out articles.",
-        epilog="Example: python -m training.benchmark --data test.jsonl --compare default runs/a",
-    )
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
-    parser.add_argument(
-        "--models", nargs="+", default=["baseline", "minilm"], help="names or folders"
-    )
-    parser.add_argument(
-        "--compare", nargs=2, metavar=("OLD", "NEW"), help="print how two models differ, no more"
-    )
-    parser.add_argument("--output", type=Path, help="writes OUTPUT.md and OUTPUT.json")
-    parser.add_argument("--plots", type=Path, help="folder for curves and diagrams, as PNG")
-    parser.add_argument("--record", action="store_true", help="write F1 into the manifests")
-    parser.add_argument("--rounds", type=int, default=1000, help="bootstrap resamples")
-    parser.add_argument("--seed", type=int, default=0, help="of the resampling")
-    options = parse(parser, argv)
-    if options.compare and (options.output or options.record or options.plots):
-        parser.error("--compare prints, and takes no --output, --record or --plots")
+def report(options: argparse.Namespace) -> None:
+    """Score the models that `options` name; print, record and plot what they ask for."""
     if options.compare:
-        try:
-            print(compare(options.compare, options.data, options.rounds, options.seed))
-        except (store.ModelError, OSError, ValueError) as error:
-            parser.error(str(error))
+        print(compare(options.compare, options.data, options.rounds, options.seed))
         return
     data = read_sentences(options.data)
     texts, groups = list(data["text"]), article_groups(data["article"])
@@ -255,6 +233,31 @@ def main(argv: Sequence[str] | None = None) -> None:
         page = options.output.with_suffix(".md")
         page.write_text(with_table(page, table), encoding="utf-8")
         options.output.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description="Score models on held-out articles.",
+        epilog="Example: python -m training.benchmark --data test.jsonl --compare default runs/a",
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
+    parser.add_argument(
+        "--models", nargs="+", default=["baseline", "minilm"], help="names or folders"
+    )
+    parser.add_argument(
+        "--compare", nargs=2, metavar=("OLD", "NEW"), help="print how two models differ, no more"
+    )
+    parser.add_argument("--output", type=Path, help="writes OUTPUT.md and OUTPUT.json")
+    parser.add_argument("--plots", type=Path, help="folder for curves and diagrams, as PNG")
+    parser.add_argument("--record", action="store_true", help="write F1 into the manifests")
+    parser.add_argument("--rounds", type=int, default=1000, help="bootstrap resamples")
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling")
+    options = parse(parser, argv)
+    if options.compare and (options.output or options.record or options.plots):
+        parser.error("--compare prints, and takes no --output, --record or --plots")
+    with errors_in_one_line(parser):
+        report(options)
 
 
 if __name__ == "__main__":

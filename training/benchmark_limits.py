@@ -25,7 +25,7 @@ from conflict_nlp import store
 from conflict_nlp.predict import Tagger
 from conflict_nlp.sentences import split_sentences
 from training.data import read_sentences
-from training.options import parse
+from training.options import errors_in_one_line, parse
 
 _PRODUCTS = {"MatMulIntegerToFloat": 1, "QAttention": 1, "MatMul": 1}
 
@@ -151,10 +151,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--longest", type=int, default=10_000_000, help="characters")
     parser.add_argument("--stream", type=int, default=1_000_000, help="sentences")
     options = parse(parser, argv)
-    texts = list(dict.fromkeys(read_sentences(options.data)["text"]))
-    floor(options.model, texts[: options.sentences])
-    lengths(options.fast_model, options.longest)
-    stream(options.fast_model, options.stream, texts)
+    with errors_in_one_line(parser):
+        texts = list(dict.fromkeys(read_sentences(options.data)["text"]))
+        floor(options.model, texts[: options.sentences])
+        lengths(options.fast_model, options.longest)
+        stream(options.fast_model, options.stream, texts)
 
 
 if __name__ == "__main__":

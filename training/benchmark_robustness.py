@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 
 from conflict_nlp.predict import Tagger
 from training.data import read_sentences
-from training.options import parse
+from training.options import errors_in_one_line, parse
 
 _STRAIGHT = str.maketrans("“”„‘’‚", "\"\"\"'''")
 
@@ -42,15 +42,8 @@ COPIES: dict[str, Callable[[str], str]] = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        description="Measure what case and quotation marks change.",
-        epilog="Example: python -m training.benchmark_robustness --data test.jsonl",
-    )
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
-    parser.add_argument("--models", nargs="+", default=["baseline", "minilm"])
-    options = parse(parser, argv)
+def report(options: argparse.Namespace) -> None:
+    """Score the models on each copy of the sentences and print a table."""
     data = read_sentences(options.data)
     texts, true = list(data["text"]), np.array(data["targets"]) >= 0.5
     print(f"| model | as it is | {' | '.join(COPIES)} |\n|---|---|{'---|' * len(COPIES)}")
@@ -67,6 +60,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         first = macro(texts)
         changes = [100 * (macro([change(t) for t in texts]) - first) for change in COPIES.values()]
         print(f"| {name} | {first:.3f} | {' | '.join(f'{c:+.1f}' for c in changes)} |")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description="Measure what case and quotation marks change.",
+        epilog="Example: python -m training.benchmark_robustness --data test.jsonl",
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
+    parser.add_argument("--models", nargs="+", default=["baseline", "minilm"])
+    options = parse(parser, argv)
+    with errors_in_one_line(parser):
+        report(options)
 
 
 if __name__ == "__main__":

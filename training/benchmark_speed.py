@@ -33,7 +33,7 @@ from conflict_nlp import store
 from conflict_nlp.predict import Tagger
 from training.data import read_sentences
 from training.export_onnx import export
-from training.options import parse
+from training.options import errors_in_one_line, parse
 
 Run = Callable[[list[str]], object]
 PIPELINE = "transformers pipeline, fp32"
@@ -116,18 +116,8 @@ def cold(code: str, rounds: int) -> tuple[float, float]:
     return statistics.median(seconds), peak / 1024
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(
-        description="Measure the speed of tagging.",
-        epilog="Example: python -m training.benchmark_speed --data train.jsonl",
-    )
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
-    parser.add_argument("--models", nargs="+", default=["minilm", "baseline"])
-    parser.add_argument("--checkpoint", type=Path, help="folder of a training run to compare with")
-    parser.add_argument("--sentences", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parse(parser, argv)
+def report(options: argparse.Namespace) -> None:
+    """Time the models that `options` name and print two tables."""
     texts = list(dict.fromkeys(read_sentences(options.data)["text"]))[: options.sentences]
     code = "from conflict_nlp.predict import predict"
     imported, _ = cold("import conflict_nlp.predict", options.rounds)
@@ -154,6 +144,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"| import of conflict_nlp.predict | {imported:.2f} s |")
     print(f"| process start to first tagged sentence | {first:.2f} s |")
     print(f"| peak memory, article of 5,000 sentences | {peak:.0f} MB |")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description="Measure the speed of tagging.",
+        epilog="Example: python -m training.benchmark_speed --data train.jsonl",
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
+    parser.add_argument("--models", nargs="+", default=["minilm", "baseline"])
+    parser.add_argument("--checkpoint", type=Path, help="folder of a training run to compare with")
+    parser.add_argument("--sentences", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parse(parser, argv)
+    with errors_in_one_line(parser):
+        report(options)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from sklearn.metrics import f1_score
 from conflict_nlp import classifiers, store
 from conflict_nlp.calibration import BEND, Calibration
 from training.data import Task, read_sentences
-from training.options import parse
+from training.options import errors_in_one_line, parse
 
 log = logging.getLogger(__name__)
 
@@ -213,10 +213,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled files")
     parser.add_argument("--output", type=Path, required=True, help="model folder to write")
     options = parse(parser, argv)
-    try:
+    with errors_in_one_line(parser):
         write_calibrated(options)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from conflict_nlp.predict import Tagger
 from training.calibrate import fit, measure
 from training.data import FOUR_LABELS, Task, read_sentences
 from training.first_token import keep_first_token
-from training.options import parse
+from training.options import errors_in_one_line, parse
 from training.quantise import quantise
 
 log = logging.getLogger(__name__)
@@ -212,7 +212,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the training run")
     parser.add_argument("--output", type=Path, required=True, help="model folder to write")
     parser.add_argument("--fp32", action="store_true", help="do not quantise")
-    write_model(parse(parser, argv))
+    options = parse(parser, argv)
+    with errors_in_one_line(parser):
+        write_model(options)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Command-line options that a TOML file may set too."""
+"""What the commands share: options that a TOML file may set too, and errors told in one line."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 if sys.version_info >= (3, 11):
@@ -41,3 +42,12 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) ->
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     return arguments
+
+
+@contextmanager
+def errors_in_one_line(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """End the program with status 1 and the error's own line where a file or its content fails."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")

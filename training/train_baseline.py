@@ -29,7 +29,7 @@ from conflict_nlp import store
 from training.calibrate import fit
 from training.data import FOUR_LABELS, article_groups, find_task, read_sentences
 from training.metrics import scores, uncalibrated
-from training.options import parse
+from training.options import errors_in_one_line, parse
 from training.progress import track
 
 log = logging.getLogger(__name__)
@@ -161,10 +161,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     options = parse(parser, argv)
-    try:
+    with errors_in_one_line(parser):
         train(options)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

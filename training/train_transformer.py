@@ -47,7 +47,7 @@ from conflict_nlp.labels import LABELS
 from training.data import Task, find_task, read_sentences, split_articles, thin
 from training.frozen import LowerLayers
 from training.metrics import scores, uncalibrated
-from training.options import parse
+from training.options import errors_in_one_line, parse
 
 log = logging.getLogger(__name__)
 
@@ -261,10 +261,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if (options.base is None) == (getattr(options, "from") is None):
         parser.error("give either --base or --from")
     options.output.mkdir(parents=True, exist_ok=True)
-    try:
+    with errors_in_one_line(parser):
         train(options)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":
