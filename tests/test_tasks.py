@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, BertConfig, MPNetConfig, RobertaConfig
 
 from conflict_nlp import review, store
@@ -14,6 +15,7 @@ from tests import test_training
 from training import export_onnx, train_baseline
 from training import train_transformer as transformer
 from training.data import Task, find_task, read_sentences
+from training.output_layer import fit_output_layer
 
 corpus, base, checkpoint = test_training.corpus, test_training.base, test_training.checkpoint
 
@@ -122,6 +124,48 @@ def test_an_exported_model_comes_back_and_is_trained_on(checkpoint, precision, c
     assert trained.thresholds == tagger.thresholds
     record = json.loads((tmp_path / "run" / "training.json").read_text())
     assert record["options"]["max_length"] == 48 and record["training_sentences"] > 0
+
+
+@pytest.mark.parametrize("freeze", ["0", "1"])
+@pytest.mark.parametrize(("name", "labels"), [("several", 3), ("classes", 3), ("one", 1)])
+def test_a_new_output_layer_starts_as_a_linear_model(tables, base, tmp_path, name, labels, freeze):
+    """Steps too small to learn by leave the other layers as they were, and what was fitted."""
+    path, run = str(tables / f"{name}.tsv"), tmp_path / "run"
+    options = ["--base", str(base), "--data", path, "--test", path, "--output", str(run)]
+    options += ["--epochs", "1", "--learning-rate", "1e-12", "--freeze-layers", freeze]
+    transformer.main([*options, "--development", "0"])
+    scores = json.loads((run / "training.json").read_text())["test"]
+    assert min(scores.values()) > 0.9
+    before = AutoModelForSequenceClassification.from_pretrained(base).state_dict()
+    after = AutoModelForSequenceClassification.from_pretrained(run).state_dict()
+    assert after["classifier.weight"].shape == (labels, 64)
+    for key in before.keys() - {"classifier.weight", "classifier.bias"}:
+        torch.testing.assert_close(after[key], before[key])
+
+
+def test_labels_that_tell_nothing_keep_their_weights(base):
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=3, ignore_mismatched_sizes=True
+    )
+    ids = torch.randint(4, 90, (40, 6), generator=torch.manual_seed(0)).tolist()
+    data = Dataset.from_dict({"input_ids": ids, "length": [6] * 40})
+    half = np.arange(40) % 2 == 0
+    targets = np.stack([half, np.ones(40, bool), np.zeros(40, bool)], axis=1)
+
+    def collate(rows):
+        return {"input_ids": torch.tensor([row["input_ids"] for row in rows])}
+
+    weight = model.classifier.weight.detach().clone()
+    fit_output_layer(model, data, collate, targets, "multi-label")
+    changed = (model.classifier.weight != weight).any(1)
+    assert changed.tolist() == [True, False, False]
+    # Two classes of three: the scores are those of a regression on the two.
+    classes = np.stack([half, ~half, np.zeros(40, bool)], axis=1)
+    fit_output_layer(model, data, collate, classes, "multi-class")
+    with torch.inference_mode():
+        logits = model(torch.tensor(ids)).logits[:, :2].numpy()
+    assert (logits.argmax(1) == classes.argmax(1)).mean() > 0.7
+    assert abs(torch.softmax(torch.tensor(logits), 1)[:, 0].mean() - 0.5) < 0.05
 
 
 def test_a_transformer_needs_one_start(tables, tmp_path, capsys):

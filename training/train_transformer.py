@@ -48,6 +48,7 @@ from training.data import Task, find_task, read_sentences, split_articles, thin
 from training.frozen import LowerLayers
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
+from training.output_layer import fit_output_layer, output_layer
 
 log = logging.getLogger(__name__)
 
@@ -98,12 +99,16 @@ def unpack(folder: store.ModelFolder, target: Path) -> Path:
 
 def start(
     options: argparse.Namespace, task: Task, folder: store.ModelFolder | None
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return the model and the tokenizer to train on from: those of `folder`, or the base's."""
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, bool]:
+    """Return the model and the tokenizer to train on from, and whether the output layer is new.
+
+    They are those of `folder`, or the base's.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         base = options.base if folder is None else unpack(folder, Path(scratch))
-        model = AutoModelForSequenceClassification.from_pretrained(
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
             base,
+            output_loading_info=True,
             num_labels=len(task.labels),
             id2label=dict(enumerate(task.labels)),
             label2id={label: i for i, label in enumerate(task.labels)},
@@ -112,7 +117,9 @@ def start(
             else "multi_label_classification",
             ignore_mismatched_sizes=True,  # a base that was fine-tuned before brings another head
         )
-        return model, AutoTokenizer.from_pretrained(base)
+        made = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
+        is_new = f"{output_layer(model)[0]}.weight" in made
+        return model, AutoTokenizer.from_pretrained(base), is_new
 
 
 def has_bfloat16() -> bool:
@@ -122,6 +129,32 @@ def has_bfloat16() -> bool:
     # Older versions of torch do not tell.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def trainer_arguments(
+    options: argparse.Namespace, bfloat16: bool, evaluates: bool
+) -> TrainingArguments:
+    """Return how the Trainer is to train; it evaluates after each epoch, if at all."""
+    return TrainingArguments(
+        output_dir=str(options.output / "checkpoints"),
+        num_train_epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        per_device_train_batch_size=options.batch_size,
+        per_device_eval_batch_size=64,
+        warmup_steps=0.06,  # a share of all steps
+        weight_decay=0.01,
+        train_sampling_strategy="group_by_length",
+        save_strategy="steps",
+        save_steps=options.save_steps,
+        save_total_limit=1,
+        logging_steps=25,
+        eval_strategy="epoch" if evaluates else "no",
+        seed=options.seed,
+        bf16=bfloat16,
+        use_cpu=not torch.cuda.is_available(),
+        remove_unused_columns=not options.freeze_layers,
+        report_to="none",
+    )
 
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
@@ -142,7 +175,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         development = read_sentences(options.development_data, task)
     test = read_sentences(options.test, task) if options.test else None
     set_seed(options.seed)  # a new output layer starts at random
-    model, tokenizer = start(options, task, folder)
+    model, tokenizer, is_new = start(options, task, folder)
+    is_new = is_new or (folder is not None and task != known)
     positions = getattr(model.config, "max_position_embeddings", options.max_length)
     if positions < options.max_length:
         log.warning("the model reads at most %d tokens of a text", positions)
@@ -151,42 +185,31 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         training = thin(training, options.at_most, options.seed)
     log.info("%d training, %d development sentences", len(training), len(development))
     began = time.monotonic()
-    lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
     bfloat16 = has_bfloat16()
+    arguments = trainer_arguments(options, bfloat16, len(development) > 0)
+    model.to(arguments.device)
+    lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
 
     def encode(data: Dataset) -> Dataset:
         data = tokenize(data, tokenizer, options.max_length, task.kind)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
             return data if lower is None else lower.run(data)
 
+    learning = encode(training)
+    collate = lower or DataCollatorWithPadding(tokenizer)
+    if is_new and not options.resume:
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
+            targets = np.array(training["targets"]) >= 0.5
+            fit_output_layer(model, learning, collate, targets, task.kind, options.seed)
     encoded = {"development": encode(development)} if len(development) else {}
     if test is not None:
         encoded["test"] = encode(test)
     trainer = Trainer(
         model=model,
-        args=TrainingArguments(
-            output_dir=str(options.output / "checkpoints"),
-            num_train_epochs=options.epochs,
-            learning_rate=options.learning_rate,
-            per_device_train_batch_size=options.batch_size,
-            per_device_eval_batch_size=64,
-            warmup_steps=0.06,  # a share of all steps
-            weight_decay=0.01,
-            train_sampling_strategy="group_by_length",
-            save_strategy="steps",
-            save_steps=options.save_steps,
-            save_total_limit=1,
-            logging_steps=25,
-            eval_strategy="epoch" if len(development) else "no",
-            seed=options.seed,
-            bf16=bfloat16,
-            use_cpu=not torch.cuda.is_available(),
-            remove_unused_columns=lower is None,
-            report_to="none",
-        ),
-        train_dataset=encode(training),
+        args=arguments,
+        train_dataset=learning,
         eval_dataset=encoded.get("development"),
-        data_collator=lower or DataCollatorWithPadding(tokenizer),
+        data_collator=collate,
         compute_metrics=partial(measure, task=task),
     )
     trainer.train(resume_from_checkpoint=options.resume or None)

@@ -1,0 +1,99 @@
+"""A new output layer that starts as a linear model of what it reads.
+
+From random weights a rare label is given to no sentence for epochs, and what is learnt meanwhile
+distorts the layers below (Kumar et al., 2022: "Fine-tuning can distort pretrained features and
+underperform out-of-distribution").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from training.progress import track
+
+_SENTENCES = 20_000
+
+
+def output_layer(model: PreTrainedModel) -> tuple[str, nn.Linear]:
+    """Return name and module of the layer that gives the logits."""
+    every = reversed(list(model.named_modules()))
+    for name, part in every:
+        if isinstance(part, nn.Linear) and part.out_features == model.num_labels:
+            return name, part
+    raise ValueError(f"{type(model).__name__} has no linear layer that gives its logits")
+
+
+def fit_output_layer(
+    model: PreTrainedModel,
+    data: Dataset,
+    collate: Callable[[list[dict[str, Any]]], dict[str, Tensor]],
+    targets: NDArray[np.bool_],
+    kind: str,
+    seed: int = 0,
+    batch_size: int = 64,
+) -> None:
+    """Set the output layer by logistic regression on what it reads of tokenized sentences.
+
+    Parameters
+    ----------
+    model
+        Its other layers stay as they are.
+    data
+        Tokenized sentences with their ``length``; of more than 20,000 as many are drawn.
+    collate
+        Makes a batch of rows of `data`.
+    targets
+        bool [sentences, labels]. A label that holds in all or in none keeps its weights.
+    kind
+        ``"multi-label"`` or ``"multi-class"``.
+    seed
+        Of the drawing.
+    batch_size
+        Sentences that the model reads at a time.
+
+    Raises
+    ------
+    ValueError
+        If the model has no linear layer that gives its logits.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(data))[:_SENTENCES]
+    order = drawn[np.argsort(np.array(data["length"])[drawn], kind="stable")[::-1]]
+    layer = output_layer(model)[1]
+    read: list[Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, given: read.append(given[0].float().cpu()))
+    model.eval()
+    with torch.inference_mode():
+        for start in track(range(0, len(order), batch_size), "output layer"):
+            rows = data.remove_columns("length").select(order[start : start + batch_size])
+            batch = collate(list(rows))
+            model(**{name: values.to(model.device) for name, values in batch.items()})
+    hook.remove()
+    features, true = torch.cat(read).numpy(), targets[order]
+    # In units of their deviation, so that the penalty weighs as much whatever their size is.
+    deviation = np.maximum(features.std(0), 1e-6)
+    features = (features - (mean := features.mean(0))) / deviation
+    # Of classes one regression sets all rows, of labels each sets its own.
+    columns = [true.argmax(1)] if kind == "multi-class" else list(true.T.astype(int))
+    for column, values in enumerate(columns):
+        if len(np.unique(values)) < 2:
+            continue
+        fitted = LogisticRegression(C=0.1, max_iter=1000).fit(features, values)
+        weight = fitted.coef_ / deviation
+        bias = fitted.intercept_ - weight @ mean
+        rows = np.array([column])
+        if kind == "multi-class":
+            rows = fitted.classes_
+            if len(rows) == 2:  # scikit-learn gives the second class alone
+                weight, bias = np.vstack([0 * weight, weight]), np.append(0, bias)
+        with torch.no_grad():
+            layer.weight[rows] = torch.from_numpy(weight).to(layer.weight)
+            layer.bias[rows] = torch.from_numpy(bias).to(layer.bias)
