@@ -15,6 +15,7 @@ import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -70,30 +71,30 @@ def fit_output_layer(
     layer = output_layer(model)[1]
     read: list[Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, given: read.append(given[0].float().cpu()))
+    rows = data.remove_columns("length")
     model.eval()
     with torch.inference_mode():
         for start in track(range(0, len(order), batch_size), "output layer"):
-            rows = data.remove_columns("length").select(order[start : start + batch_size])
-            batch = collate(list(rows))
+            batch = collate(list(rows.select(order[start : start + batch_size])))
             model(**{name: values.to(model.device) for name, values in batch.items()})
     hook.remove()
     features, true = torch.cat(read).numpy(), targets[order]
     # In units of their deviation, so that the penalty weighs as much whatever their size is.
-    deviation = np.maximum(features.std(0), 1e-6)
-    features = (features - (mean := features.mean(0))) / deviation
+    units = StandardScaler()
+    features = units.fit_transform(features)
     # Of classes one regression sets all rows, of labels each sets its own.
     columns = [true.argmax(1)] if kind == "multi-class" else list(true.T.astype(int))
     for column, values in enumerate(columns):
         if len(np.unique(values)) < 2:
             continue
         fitted = LogisticRegression(C=0.1, max_iter=1000).fit(features, values)
-        weight = fitted.coef_ / deviation
-        bias = fitted.intercept_ - weight @ mean
-        rows = np.array([column])
+        weight = fitted.coef_ / units.scale_
+        bias = fitted.intercept_ - weight @ units.mean_
+        known = np.array([column])
         if kind == "multi-class":
-            rows = fitted.classes_
-            if len(rows) == 2:  # scikit-learn gives the second class alone
+            known = fitted.classes_
+            if len(known) == 2:  # scikit-learn gives the second class alone
                 weight, bias = np.vstack([0 * weight, weight]), np.append(0, bias)
         with torch.no_grad():
-            layer.weight[rows] = torch.from_numpy(weight).to(layer.weight)
-            layer.bias[rows] = torch.from_numpy(bias).to(layer.bias)
+            layer.weight[known] = torch.from_numpy(weight).to(layer.weight)
+            layer.bias[known] = torch.from_numpy(bias).to(layer.bias)
