@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification, BertConfig, MPNetConfig, RobertaConfig
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    MPNetConfig,
+    RobertaConfig,
+)
 
 from conflict_nlp import review, store
 from conflict_nlp.classifiers.torch import load_model
@@ -131,6 +137,12 @@ def test_an_exported_model_comes_back_and_is_trained_on(checkpoint, precision, c
 def test_a_new_output_layer_starts_as_a_linear_model(tables, base, tmp_path, name, labels, freeze):
     """Steps too small to learn by leave the other layers as they were, and what was fitted."""
     path, run = str(tables / f"{name}.tsv"), tmp_path / "run"
+    model = AutoModelForSequenceClassification.from_pretrained(base)
+    for weight in model.bert.parameters():
+        weight.data *= 10 if weight.dim() > 1 else 1  # so that what the layer reads differs
+    model.save_pretrained(tmp_path / "base")
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "base")
+    base = tmp_path / "base"
     options = ["--base", str(base), "--data", path, "--test", path, "--output", str(run)]
     options += ["--epochs", "1", "--learning-rate", "1e-12", "--freeze-layers", freeze]
     transformer.main([*options, "--development", "0"])
@@ -147,6 +159,7 @@ def test_labels_that_tell_nothing_keep_their_weights(base):
     model = AutoModelForSequenceClassification.from_pretrained(
         base, num_labels=3, ignore_mismatched_sizes=True
     )
+    model.bert.pooler.dense.weight.data *= 100
     ids = torch.randint(4, 90, (40, 6), generator=torch.manual_seed(0)).tolist()
     data = Dataset.from_dict({"input_ids": ids, "length": [6] * 40})
     half = np.arange(40) % 2 == 0

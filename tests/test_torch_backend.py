@@ -49,7 +49,8 @@ def test_the_batch_size_changes_nothing(on_torch):
     expected = on_torch.predict_proba(SENTENCES, batch_size=1)
     for size in (2, 32):
         scores = on_torch.predict_proba(SENTENCES, batch_size=size)
-        np.testing.assert_allclose(scores, expected, atol=1e-5)
+        # A value between two of the 256 steps of an int8 file may fall to either.
+        np.testing.assert_allclose(scores, expected, atol=1e-3)
     assert on_torch.predict([]) == []
 
 

@@ -15,7 +15,6 @@ import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -79,17 +78,14 @@ def fit_output_layer(
             model(**{name: values.to(model.device) for name, values in batch.items()})
     hook.remove()
     features, true = torch.cat(read).numpy(), targets[order]
-    # In units of their deviation, so that the penalty weighs as much whatever their size is.
-    units = StandardScaler()
-    features = units.fit_transform(features)
     # Of classes one regression sets all rows, of labels each sets its own.
     columns = [true.argmax(1)] if kind == "multi-class" else list(true.T.astype(int))
     for column, values in enumerate(columns):
         if len(np.unique(values)) < 2:
             continue
-        fitted = LogisticRegression(C=0.1, max_iter=1000).fit(features, values)
-        weight = fitted.coef_ / units.scale_
-        bias = fitted.intercept_ - weight @ units.mean_
+        # Features as they are: scaled, those that hardly vary would get weights of thousands.
+        fitted = LogisticRegression(max_iter=1000).fit(features, values)
+        weight, bias = fitted.coef_, fitted.intercept_
         known = np.array([column])
         if kind == "multi-class":
             known = fitted.classes_
