@@ -24,6 +24,12 @@ BEND = 2.0
 """The scale of a label changes at the logits ``-BEND`` and ``BEND``."""
 
 
+def probabilities(log_odds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the scores in 0..1, float32, that log-odds of the same shape stand for."""
+    # No score is a certainty: beyond 15 float32 would round to 1.
+    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -15, 15))), np.float32)
+
+
 @dataclass(frozen=True)
 class Calibration:
     """How the logits of one model become scores and labels.
@@ -109,8 +115,7 @@ class Calibration:
 
     def scores(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return calibrated probabilities, float32 [n, labels], for logits of that shape."""
-        # No score is a certainty: beyond 15 float32 would round to 1.
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.log_odds(logits), -15, 15))), np.float32)
+        return probabilities(self.log_odds(logits))
 
     def given(
         self, scores: NDArray[np.float32], thresholds: NDArray[np.float32] | None = None

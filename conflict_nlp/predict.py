@@ -5,17 +5,18 @@
 ('attack_event',)
 
 The whole trip of the data stands here: text is split by `conflict_nlp.sentences`, classified in
-batches by an engine of `conflict_nlp.classifiers`, calibrated by `conflict_nlp.calibration`, and
-returned as the objects of `conflict_nlp.results`.
+batches by an engine of `conflict_nlp.classifiers`, calibrated by `conflict_nlp.calibration`, seen
+in its article by `conflict_nlp.context`, and returned as the objects of `conflict_nlp.results`.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, overload
 
@@ -23,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conflict_nlp import classifiers, frames, store
-from conflict_nlp.calibration import Calibration
+from conflict_nlp.calibration import Calibration, probabilities
 from conflict_nlp.classifiers import Classifier
+from conflict_nlp.context import Context, parts
 from conflict_nlp.explain import WordWeight, explain
 from conflict_nlp.labels import LABELS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
@@ -61,18 +63,28 @@ class Tagger:
         Logits to scores and thresholds; its labels must be the classifier's.
     source
         Folder that the model came from, if any.
+    context
+        How the other sentences of an article move the scores of one, if the model has that; its
+        labels must be the classifier's too.
     """
 
     def __init__(
-        self, classifier: Classifier, calibration: Calibration, source: Path | None = None
+        self,
+        classifier: Classifier,
+        calibration: Calibration,
+        source: Path | None = None,
+        context: Context | None = None,
     ) -> None:
-        if classifier.labels != calibration.labels:
-            raise ValueError(
-                f"classifier has labels {classifier.labels}, calibration {calibration.labels}"
-            )
+        for part in (calibration, context):
+            if part is not None and part.labels != classifier.labels:
+                raise ValueError(
+                    f"classifier has labels {classifier.labels}, {type(part).__name__.lower()} "
+                    f"{part.labels}"
+                )
         self._classifier = classifier
         self._calibration = calibration
         self._source = source
+        self._context = context
         self._options: dict[str, Any] = {}
 
     @classmethod
@@ -130,11 +142,13 @@ class Tagger:
         try:
             task = checked.manifest.get("task", "multi-label")
             calibration = Calibration.from_dict(checked.json("calibration.json"), task)
-            tagger = cls(classifier, calibration, folder)
+            has_context = "context.json" in checked.files
+            context = Context.from_dict(checked.json("context.json")) if has_context else None
+            tagger = cls(classifier, calibration, folder, context)
         except (KeyError, TypeError, ValueError) as error:
             raise store.ModelError(
-                f"{folder / 'calibration.json'} or manifest.json is malformed: {error!r}; "
-                "export the model again"
+                f"{folder / 'calibration.json'}, context.json or manifest.json is malformed: "
+                f"{error!r}; export the model again"
             ) from None
         tagger._options = {"backend": backend, "device": device}
         return tagger
@@ -189,7 +203,7 @@ class Tagger:
         batch_size: int = 32,
         show_progress: bool = False,
     ) -> Prediction | list[Prediction]:
-        """Tag one sentence, or each of several.
+        """Tag one sentence, or each of several on its own words.
 
         Parameters
         ----------
@@ -217,10 +231,11 @@ class Tagger:
         """
         chosen, size = self._calibration.with_thresholds(thresholds), _checked(batch_size)
         if isinstance(sentences, str):
-            return next(self._stream(iter([sentences]), chosen, size, 1))
+            return next(self._stream(iter([[sentences]]), chosen, size, 1))[0]
         listed = list(_strings(sentences))
-        results = self._stream(iter(listed), chosen, size, _WINDOW)
-        return list(_progress(results, len(listed)) if show_progress else results)
+        results = self._stream(zip(listed), chosen, size, _WINDOW)
+        flat = chain.from_iterable(results)
+        return list(_progress(flat, len(listed)) if show_progress else flat)
 
     def predict_iter(
         self,
@@ -235,38 +250,97 @@ class Tagger:
         sentence when its turn comes.
         """
         chosen = self._calibration.with_thresholds(thresholds)
-        return self._stream(_strings(sentences), chosen, _checked(batch_size), _FIRST_WINDOW)
+        alone = zip(_strings(sentences))
+        results = self._stream(alone, chosen, _checked(batch_size), _FIRST_WINDOW)
+        return chain.from_iterable(results)
+
+    def predict_articles(
+        self,
+        articles: Iterable[Sequence[str]],
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        batch_size: int = 32,
+    ) -> Iterator[list[Prediction]]:
+        """Tag a stream of articles that are split already, each sentence seen in its article.
+
+        A model with ``context.json`` (the shipped transformers) lets the sentences around one move
+        its scores, as `tag_article` does; without, and for a sentence that stands alone, scores
+        are those of `predict`. Articles of over 128 sentences are seen in equal parts.
+
+        Parameters
+        ----------
+        articles
+            Each the list of its sentences, in reading order, with its title, if any, as the first.
+        thresholds, batch_size
+            As in `predict`.
+
+        Yields
+        ------
+        list of Prediction
+            One for each sentence of an article.
+
+        Raises
+        ------
+        TypeError
+            If an article is no sequence of strings; names its position, and the sentence's.
+        ValueError
+            As `predict`; a bad option raises at the call, a bad article when its turn comes.
+        """
+        chosen, size = self._calibration.with_thresholds(thresholds), _checked(batch_size)
+        counts: deque[int] = deque()
+
+        def pieces() -> Iterator[Sequence[str]]:
+            for position, article in enumerate(articles):
+                pieces = parts(_article(article, position))
+                counts.append(len(pieces))
+                yield from pieces or [()]
+
+        results = self._stream(pieces(), chosen, size, _FIRST_WINDOW)
+        return (
+            list(chain(first, *islice(results, max(counts.popleft() - 1, 0)))) for first in results
+        )
 
     def _stream(
         self,
-        sentences: Iterator[str],
+        articles: Iterator[Sequence[str]],
         thresholds: NDArray[np.float32],
         batch_size: int,
         first_window: int,
-    ) -> Iterator[Prediction]:
+    ) -> Iterator[list[Prediction]]:
         size = first_window
-        while window := list(islice(sentences, size)):
-            scores, truncated = self._scores(window, batch_size)
+        while window := _take(articles, size):
+            texts = list(chain.from_iterable(window))
+            ends = np.cumsum([len(article) for article in window])
+            scores, truncated = self._scores(texts, batch_size, ends)
             given = self._calibration.given(scores, thresholds)
             uncertain = self._calibration.is_uncertain(scores)
-            for i, text in enumerate(window):
-                yield Prediction(
+            predictions = (
+                Prediction(
                     text,
                     self._named(given[i]),
                     dict(zip(self.labels, scores[i].tolist())),
                     truncated=bool(truncated[i]),
                     uncertain_labels=self._named(uncertain[i]),
                 )
+                for i, text in enumerate(texts)
+            )
+            for article in window:
+                yield list(islice(predictions, len(article)))
             size = _WINDOW
 
     def _scores(
-        self, texts: list[str], batch_size: int
+        self, texts: list[str], batch_size: int, ends: Sequence[int] | NDArray[np.intp] = ()
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return scores and which texts were too long; articles end before the rows `ends`."""
         # Boilerplate repeats: each distinct sentence is classified once.
         distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         logits, truncated = self._classifier.logits(list(distinct), batch_size)
         rows = np.array([distinct[text] for text in texts], np.intp)
-        return self._calibration.scores(logits)[rows], truncated[rows]
+        log_odds = self._calibration.log_odds(logits)[rows]
+        if self._context is not None and len(ends):
+            articles = np.split(log_odds, ends[:-1])
+            log_odds = np.concatenate([self._context.log_odds(article) for article in articles])
+        return probabilities(log_odds), truncated[rows]
 
     def _named(self, row: NDArray[np.bool_]) -> tuple[str, ...]:
         return tuple(label for label, is_set in zip(self.labels, row) if is_set)
@@ -301,7 +375,7 @@ class Tagger:
         *,
         thresholds: Mapping[str, float] | None = None,
     ) -> TaggedArticle:
-        """Split an article into sentences and tag each.
+        """Split an article into sentences and tag each, seen in the article.
 
         Parameters
         ----------
@@ -327,11 +401,10 @@ class Tagger:
         if title is not None and not isinstance(title, str):
             raise TypeError(f"title must be a string, not {type(title).__name__}")
         spans = split_sentences(text)
-        texts = [span.text for span in spans]
-        if title is not None:
-            texts.append(title)
-        predictions = self.predict(texts, thresholds=thresholds)
-        headline = predictions.pop() if title is not None else None
+        before = [] if title is None else [title]
+        texts = [*before, *(span.text for span in spans)]
+        predictions = next(self.predict_articles([texts], thresholds=thresholds))
+        headline = None if title is None else predictions.pop(0)
         sentences = tuple(
             TaggedSentence(
                 prediction.text,
@@ -419,6 +492,29 @@ def _string(item: object, position: int) -> str:
     if not isinstance(item, str):
         raise TypeError(f"sentence {position} must be a string, not {type(item).__name__}")
     return str(item)
+
+
+def _article(sentences: Sequence[str], position: int) -> list[str]:
+    if isinstance(sentences, str):
+        raise TypeError(
+            f"article {position} must be a list of its sentences, not one string: split it, or "
+            "use tag_article"
+        )
+    try:
+        return list(_strings(sentences))
+    except TypeError as error:
+        raise TypeError(f"article {position}: {error}") from None
+
+
+def _take(articles: Iterator[Sequence[str]], size: int) -> list[Sequence[str]]:
+    """Return the next articles, as many as it takes for `size` sentences."""
+    taken, count = [], 0
+    for article in articles:
+        taken.append(article)
+        count += max(len(article), 1)
+        if count >= size:
+            break
+    return taken
 
 
 def _checked(batch_size: int) -> int:

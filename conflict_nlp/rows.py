@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
+from conflict_nlp.context import parts
 from conflict_nlp.formats import Article
 from conflict_nlp.predict import Tagger
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
@@ -41,16 +42,16 @@ def tag(
     """Tag a stream of articles; memory does not grow with their number."""
     split: deque[tuple[Article, list[Sentence]]] = deque()
 
-    def texts() -> Iterator[str]:
+    def pieces() -> Iterator[Sequence[str]]:
         for article in articles:
             spans = split_sentences(article.text)
             split.append((article, spans))
-            if article.title is not None:
-                yield article.title
-            yield from (span.text for span in spans)
+            title = [] if article.title is None else [article.title]
+            # The parts of a long article come out as soon as they are tagged.
+            yield from parts([*title, *(span.text for span in spans)])
 
     # One stream through all articles, as the model is fastest on many sentences at a time.
-    stream = tagger.predict_iter(texts(), thresholds=thresholds)
+    stream = chain.from_iterable(tagger.predict_articles(pieces(), thresholds=thresholds))
     predictions: Iterator[Prediction] = stream
     while True:
         if not split:

@@ -15,6 +15,8 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from training.options import errors_in_one_line, parse
 from training.progress import track
 
 _BEGIN, _END = "<!-- table -->", "<!-- end of table -->"
+_IN_ARTICLE = ", in article"
 
 
 def macro_means(
@@ -104,17 +107,26 @@ def by_source(
 
 def measure(
     name: str,
-    texts: list[str],
+    articles: Sequence[Sequence[str]],
     true: NDArray[np.bool_],
     groups: Sequence[str],
     rounds: int,
     seed: int,
+    *,
+    in_article: bool = False,
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
-    """Return every figure of one model (sizes in MB, speed in sentences/s), and its scores."""
+    """Return every figure of one model (sizes in MB, speed in sentences/s), and its scores.
+
+    Each sentence of `articles` is tagged on its own, or seen in its article.
+    """
     tagger = Tagger.from_pretrained(name)
+    texts = list(chain.from_iterable(articles))
     tagger.predict(texts[:32])  # the first call is slower
     began = time.perf_counter()
-    predictions = tagger.predict(texts)
+    if in_article:
+        predictions = list(chain.from_iterable(tagger.predict_articles(articles)))
+    else:
+        predictions = tagger.predict(texts)
     seconds = time.perf_counter() - began
     labels = tagger.labels
     given = np.array([[label in p.labels for label in labels] for p in predictions])
@@ -125,7 +137,7 @@ def measure(
     intervals = bootstrap_intervals(true, given, scores, groups, rounds, seed)
     folder = store.find(name)
     return {
-        "model": name,
+        "model": name + _IN_ARTICLE * in_article,
         "labels": {
             label: {
                 "precision": round(float(precision[i]), 4),
@@ -199,8 +211,13 @@ def with_table(page: Path, table: str) -> str:
 
 
 def record(results: list[dict[str, Any]]) -> None:
-    """Write each model's F1 scores into its manifest, where ``conflict-nlp models`` finds them."""
+    """Write each model's F1 scores into its manifest, where ``conflict-nlp models`` finds them.
+
+    They are those on single sentences, whose F1 does not depend on how a text is split.
+    """
     for result in results:
+        if result["model"].endswith(_IN_ARTICLE):
+            continue
         path = store.find(result["model"]) / "manifest.json"
         manifest = json.loads(path.read_text(encoding="utf-8"))
         f1 = {label: round(row["f1"], 3) for label, row in result["labels"].items()}
@@ -214,13 +231,21 @@ def report(options: argparse.Namespace) -> None:
         print(compare(options.compare, options.data, options.rounds, options.seed))
         return
     data = read_sentences(options.data)
-    texts, groups = list(data["text"]), article_groups(data["article"])
+    by_article = groupby(zip(data["article"], data["text"]), key=itemgetter(0))
+    articles = [[text for _, text in rows] for _, rows in by_article]
+    groups = article_groups(data["article"])
     true = np.array(data["targets"]) >= 0.5
     results, scores = [], {}
     for name in track(options.models, "models"):
-        result, scores[name] = measure(name, texts, true, groups, options.rounds, options.seed)
-        results.append(result)
-    table = markdown(results, len(texts), len(set(groups)))
+        has_context = "context.json" in store.read(store.find(name)).files
+        for in_article in [False, True] if has_context else [False]:
+            result, found = measure(
+                *(name, articles, true, groups, options.rounds, options.seed),
+                in_article=in_article,
+            )
+            results.append(result)
+            scores[result["model"]] = found
+    table = markdown(results, len(data), len(set(groups)))
     print(table)
     if options.record:
         record(results)

@@ -1,9 +1,10 @@
-"""Set calibration, thresholds and the uncertain band on articles that a model has not learnt from.
+"""Set calibration, thresholds and context on articles that a model has not learnt from.
 
     python -m training.calibrate --model default --data mine.jsonl --output runs/calibrated
 
 writes a copy of a model folder whose scores fit the articles of `mine.jsonl`, every sentence of
-which must be labelled. The model itself stays as it is.
+which must be labelled: calibration, thresholds, the uncertain band, and, where enough articles show
+that it helps, how the sentences around one move its scores. The model itself stays as it is.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sklearn.metrics import f1_score
 
 from conflict_nlp import classifiers, store
 from conflict_nlp.calibration import BEND, Calibration
+from training.context import fit_context
 from training.data import Task, read_sentences
 from training.options import errors_in_one_line, parse
 
@@ -178,6 +180,34 @@ def measure(
     }
 
 
+def write(
+    folder: Path,
+    calibration: Calibration,
+    logits: NDArray[np.float32],
+    targets: NDArray[np.bool_],
+    articles: Sequence[str],
+) -> None:
+    """Write ``calibration.json``, and ``context.json`` if the sentences show that context helps.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    calibration
+        What `fit` returned.
+    logits, targets
+        What it was fitted on.
+    articles
+        Of each row its article's name; those of an article adjacent, in reading order.
+    """
+    (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
+    if calibration.task == "multi-label" and len(logits):
+        log_odds = calibration.log_odds(logits)
+        context = fit_context(log_odds, targets, articles, calibration.labels)
+        if context is not None:
+            (folder / "context.json").write_text(json.dumps(context.to_dict(), indent=2))
+
+
 def write_calibrated(options: argparse.Namespace) -> None:
     """Write the calibrated copy that `options` describe; print what changed on its articles."""
     source = store.read(store.find(options.model))
@@ -191,7 +221,7 @@ def write_calibrated(options: argparse.Namespace) -> None:
     def fill(folder: Path) -> None:
         for name, content in source.files.items():
             (folder / name).write_bytes(content)
-        (folder / "calibration.json").write_text(json.dumps(after.to_dict(), indent=2))
+        write(folder, after, logits, targets, data["article"])
         if (source.path / "README.md").is_file():
             shutil.copy(source.path / "README.md", folder)
 

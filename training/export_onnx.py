@@ -2,7 +2,7 @@
 
     python -m training.export_onnx --checkpoint runs/minilm --output models/minilm
 
-Calibration and thresholds are set on the exported model's own logits for the development
+Calibration, thresholds and context are set on the exported model's own logits for the development
 sentences that `training.train_transformer` left in the checkpoint folder. A label with too few of
 them keeps those of the model that ``--from`` named, or a threshold of 0.5.
 """
@@ -29,7 +29,7 @@ from conflict_nlp import store
 from conflict_nlp.calibration import Calibration
 from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.predict import Tagger
-from training.calibrate import fit, measure
+from training.calibrate import fit, measure, write
 from training.data import FOUR_LABELS, Task, read_sentences
 from training.first_token import keep_first_token
 from training.options import errors_in_one_line, parse
@@ -93,10 +93,12 @@ def write_model(options: argparse.Namespace) -> None:
         else "multi-label",
     )
     texts: list[str] = []
+    articles: list[str] = []
     targets = np.zeros((0, len(task.labels)), np.bool_)
     if (checkpoint / "development.jsonl").exists():
         development = read_sentences([checkpoint / "development.jsonl"], task)
-        texts, targets = list(development["text"]), np.array(development["targets"]) >= 0.5
+        texts, articles = list(development["text"]), list(development["article"])
+        targets = np.array(development["targets"]) >= 0.5
     started = Calibration.identity(task.labels, task.kind)
     if (checkpoint / "calibration.json").exists():
         kept = json.loads((checkpoint / "calibration.json").read_text())
@@ -140,7 +142,9 @@ def write_model(options: argparse.Namespace) -> None:
         classifier = OnnxClassifier(store.ModelFolder(folder, manifest, files))
         logits, _ = classifier.logits(texts, 32)
         calibration = fit(logits, targets, task.labels, task.kind, started)
-        (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
+        if (checkpoint / "context.json").exists():
+            shutil.copy(checkpoint / "context.json", folder)
+        write(folder, calibration, logits, targets, articles)
         measured = measure(calibration, logits, targets) if texts else {}
         log.info("%s", json.dumps(measured, indent=1))
         card = _card(options, record, measured, task)

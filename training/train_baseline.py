@@ -4,8 +4,8 @@
     python -m training.train_baseline --data train.tsv --test dev.tsv --output runs/mine
 
 Data is any file that `training.data` reads. Parameters are chosen by cross-validation in which no
-article is cut in two. Calibration and thresholds come from the out-of-fold scores of the chosen
-parameters.
+article is cut in two. Calibration, thresholds and context come from the out-of-fold scores of the
+chosen parameters.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from conflict_nlp import store
-from training.calibrate import fit
+from training.calibrate import fit, write
 from training.data import FOUR_LABELS, article_groups, find_task, read_sentences
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
@@ -90,8 +90,8 @@ def train(options: argparse.Namespace) -> None:
         given = calibration.given(calibration.scores(logits))
         f1 = next(iter(scores(targets, given, task).values()))
         log.info("%s: out-of-fold F1 %.4f", parameters, f1)
-        trials.append((f1, parameters, calibration))
-    f1, parameters, calibration = max(trials, key=lambda trial: trial[0])
+        trials.append((f1, parameters, calibration, logits))
+    f1, parameters, calibration, out_of_fold = max(trials, key=lambda trial: trial[0])
     log.info("chosen: %s", parameters)
     model.set_params(**parameters).fit(texts, fitted)
     record = {
@@ -108,7 +108,7 @@ def train(options: argparse.Namespace) -> None:
 
     def fill(folder: Path) -> None:
         joblib.dump(model, folder / "model.joblib", compress=("lzma", 6))
-        (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
+        write(folder, calibration, out_of_fold, targets, data["article"])
         (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
         card = CARD.format(
             name=options.output.name,

@@ -228,12 +228,13 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         "seconds": seconds,
     }
     # What `training.export_onnx` reads; an earlier run may have left its own.
-    for left in ("development.jsonl", "calibration.json"):
+    for left in ("development.jsonl", "calibration.json", "context.json"):
         (options.output / left).unlink(missing_ok=True)
     if len(development):
         development.to_json(options.output / "development.jsonl")
     if folder is not None and (task.labels, task.kind) == (known.labels, known.kind):
-        (options.output / "calibration.json").write_bytes(folder.file("calibration.json"))
+        for name in {"calibration.json", "context.json"} & folder.files.keys():
+            (options.output / name).write_bytes(folder.file(name))
     for name, prediction in predictions.items():
         found = EvalPrediction(prediction.predictions, prediction.label_ids)
         record[name] = measure(found, task)
