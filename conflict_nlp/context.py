@@ -2,8 +2,8 @@
 
 "Two of the victims were from the capital" tells of violence in one article and of an epidemic in
 another. The log-odds of each label become a linear function of those of all labels, of the sentence
-itself and of the others of its article, which count the less the farther off they are (Cohen &
-Carvalho, 2005: "Stacked sequential learning"). Weights are set on development articles.
+itself, of the sentences near it, and of all others of its article (Cohen & Carvalho, 2005: "Stacked
+sequential learning"). Weights are set on development articles.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 LONGEST = 128
 """Sentences that are read together; a longer article is read in equal parts."""
 
-_DISTANCE = 2.0  # sentences over which the others lose a factor of e
+_PARTS = ("sentence", "near", "article")
 _LIMIT = 6.0  # a sentence that is beyond doubt says no more than one that is sure
 
 
@@ -41,14 +41,15 @@ def features(log_odds: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns
     -------
     numpy.ndarray
-        float32 [n, 2 * labels]: each sentence's own, clipped to -6..6, and the mean of the others',
-        weighted by ``exp(-distance / 2)``.
+        float32 [n, 3 * labels]: each sentence's own, clipped to -6..6; the mean of the others',
+        weighted by ``exp(-distance)``; and their plain mean.
     """
     own = np.clip(log_odds, -_LIMIT, _LIMIT)
     positions = np.arange(len(own))
-    weights = np.exp(-np.abs(positions[:, None] - positions) / _DISTANCE) - np.eye(len(own))
-    around = weights @ own / weights.sum(axis=1, keepdims=True)
-    return np.hstack([own, around]).astype(np.float32)
+    weights = np.exp(-np.abs(positions[:, None] - positions)) - np.eye(len(own))
+    near = weights @ own / weights.sum(axis=1, keepdims=True)
+    others = (own.sum(axis=0) - own) / (len(own) - 1)
+    return np.hstack([own, near, others]).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Context:
     labels
         Names of the labels, in column order.
     weights
-        float32 [2 * labels, labels], of the columns of `features` for each label.
+        float32 [3 * labels, labels], of the columns of `features` for each label.
     bias
         float32 [labels].
     """
@@ -73,25 +74,23 @@ class Context:
     def from_dict(cls, values: Mapping[str, Any]) -> Context:
         """Read what `to_dict` returned; raises KeyError, TypeError or ValueError if malformed."""
         labels = tuple(values)
-        rows = [[values[label][key] for label in labels] for key in ("sentence", "around")]
+        rows = [[values[label][part] for label in labels] for part in _PARTS]
         weights = np.concatenate([np.array(row, np.float32).T for row in rows])
         bias = np.array([values[label]["bias"] for label in labels], np.float32)
-        if weights.shape != (2 * len(labels), len(labels)) or bias.shape != (len(labels),):
+        if weights.shape != (len(_PARTS) * len(labels), len(labels)) or bias.shape != (
+            len(labels),
+        ):
             raise ValueError("a label needs one weight for each label, and one bias")
         if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
             raise ValueError("weights must be finite")
         return cls(labels, weights, bias)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return one dict a label: weights of the sentence's and the others' log-odds, and bias."""
-        sentence, around = (
-            [[round(float(weight), 5) for weight in row] for row in half.T]
-            for half in np.split(self.weights, 2)
-        )
+        """Return one dict a label: weights of all labels in ``sentence``, ``near``, ``article``."""
+        columns = np.stack(np.split(self.weights, len(_PARTS))).transpose(2, 0, 1).tolist()
         return {
             label: {
-                "sentence": sentence[i],
-                "around": around[i],
+                **{part: [round(w, 5) for w in row] for part, row in zip(_PARTS, columns[i])},
                 "bias": round(float(self.bias[i]), 5),
             }
             for i, label in enumerate(self.labels)
