@@ -28,6 +28,7 @@ from conflict_nlp.calibration import Calibration, probabilities
 from conflict_nlp.classifiers import Classifier
 from conflict_nlp.context import Context, parts
 from conflict_nlp.explain import WordWeight, explain
+from conflict_nlp.inputs import article_sentences, checked_size, strings, take
 from conflict_nlp.labels import LABELS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
 from conflict_nlp.sentences import split_sentences
@@ -229,10 +230,10 @@ class Tagger:
         ValueError
             If a label is unknown, or a threshold or the batch size is out of range.
         """
-        chosen, size = self._calibration.with_thresholds(thresholds), _checked(batch_size)
+        chosen, size = self._calibration.with_thresholds(thresholds), checked_size(batch_size)
         if isinstance(sentences, str):
             return next(self._stream(iter([[sentences]]), chosen, size, 1))[0]
-        listed = list(_strings(sentences))
+        listed = list(strings(sentences))
         results = self._stream(zip(listed), chosen, size, _WINDOW)
         flat = chain.from_iterable(results)
         return list(_progress(flat, len(listed)) if show_progress else flat)
@@ -250,8 +251,8 @@ class Tagger:
         sentence when its turn comes.
         """
         chosen = self._calibration.with_thresholds(thresholds)
-        alone = zip(_strings(sentences))
-        results = self._stream(alone, chosen, _checked(batch_size), _FIRST_WINDOW)
+        alone = zip(strings(sentences))
+        results = self._stream(alone, chosen, checked_size(batch_size), _FIRST_WINDOW)
         return chain.from_iterable(results)
 
     def predict_articles(
@@ -286,12 +287,12 @@ class Tagger:
         ValueError
             As `predict`; a bad option raises at the call, a bad article when its turn comes.
         """
-        chosen, size = self._calibration.with_thresholds(thresholds), _checked(batch_size)
+        chosen, size = self._calibration.with_thresholds(thresholds), checked_size(batch_size)
         counts: deque[int] = deque()
 
         def pieces() -> Iterator[Sequence[str]]:
             for position, article in enumerate(articles):
-                pieces = parts(_article(article, position))
+                pieces = parts(article_sentences(article, position))
                 counts.append(len(pieces))
                 yield from pieces or [()]
 
@@ -308,7 +309,7 @@ class Tagger:
         first_window: int,
     ) -> Iterator[list[Prediction]]:
         size = first_window
-        while window := _take(articles, size):
+        while window := take(articles, size):
             texts = list(chain.from_iterable(window))
             ends = np.cumsum([len(article) for article in window])
             scores, truncated = self._scores(texts, batch_size, ends)
@@ -361,12 +362,12 @@ class Tagger:
         TypeError, ValueError
             As `predict`.
         """
-        size = _checked(batch_size)
-        stream = _strings([sentences] if isinstance(sentences, str) else sentences)
-        parts = [np.empty((0, len(self.labels)), np.float32)]
+        size = checked_size(batch_size)
+        stream = strings([sentences] if isinstance(sentences, str) else sentences)
+        scores = [np.empty((0, len(self.labels)), np.float32)]
         while window := list(islice(stream, _WINDOW)):
-            parts.append(self._scores(window, size)[0])
-        return np.concatenate(parts)
+            scores.append(self._scores(window, size)[0])
+        return np.concatenate(scores)
 
     def tag_article(
         self,
@@ -382,7 +383,8 @@ class Tagger:
         text
             The article; blank text gives no sentences.
         title
-            Its title, if it is not part of `text`; tagged on its own as the result's `headline`.
+            Its title, if it is not part of `text`: read as the first sentence of the article, and
+            tagged as the result's `headline`.
         thresholds
             As in `predict`.
 
@@ -478,49 +480,6 @@ class Tagger:
             If a column is missing.
         """
         return frames.tag_frame(self, df, text_column, title_column, id_column)
-
-
-def _strings(sentences: Iterable[str]) -> Iterator[str]:
-    if isinstance(sentences, (bytes, Mapping)) or not isinstance(sentences, Iterable):
-        raise TypeError(
-            f"sentences must be a string or an iterable of strings, not {type(sentences).__name__}"
-        )
-    return (_string(item, position) for position, item in enumerate(sentences))
-
-
-def _string(item: object, position: int) -> str:
-    if not isinstance(item, str):
-        raise TypeError(f"sentence {position} must be a string, not {type(item).__name__}")
-    return str(item)
-
-
-def _article(sentences: Sequence[str], position: int) -> list[str]:
-    if isinstance(sentences, str):
-        raise TypeError(
-            f"article {position} must be a list of its sentences, not one string: split it, or "
-            "use tag_article"
-        )
-    try:
-        return list(_strings(sentences))
-    except TypeError as error:
-        raise TypeError(f"article {position}: {error}") from None
-
-
-def _take(articles: Iterator[Sequence[str]], size: int) -> list[Sequence[str]]:
-    """Return the next articles, as many as it takes for `size` sentences."""
-    taken, count = [], 0
-    for article in articles:
-        taken.append(article)
-        count += max(len(article), 1)
-        if count >= size:
-            break
-    return taken
-
-
-def _checked(batch_size: int) -> int:
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size must be a whole number of 1 or more, not {batch_size!r}")
-    return batch_size
 
 
 def _progress(results: Iterator[Prediction], total: int) -> Iterator[Prediction]:
