@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 LONGEST = 128
 """Sentences that are read together; a longer article is read in equal parts."""
 
+T = TypeVar("T")
+
 _PARTS = ("sentence", "near", "article")
 _LIMIT = 6.0  # a sentence that is beyond doubt says no more than one that is sure
 
 
-def parts(sentences: Sequence[str]) -> list[Sequence[str]]:
+def parts(sentences: Sequence[T]) -> list[Sequence[T]]:
     """Cut the sentences of an article into parts of like length, none over `LONGEST`."""
     count = -(-len(sentences) // LONGEST)
     ends = [len(sentences) * i // count for i in range(count + 1)] if count else []
@@ -103,8 +105,8 @@ class Context:
         """
         if len(log_odds) < 2:
             return log_odds
-        return self.log_odds_of(features(log_odds))
+        return self.of_features(features(log_odds))
 
-    def log_odds_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def of_features(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the log-odds in the article, float32 [n, labels], for rows of `features`."""
         return np.asarray(features @ self.weights + self.bias, np.float32)

@@ -106,7 +106,10 @@ def carrying_words(
         no word counts (its weight is under 0.05), or the sentence is too long to explain.
     """
     headline = [] if article.headline is None else [article.headline]
-    labels = {each.text: each.labels for each in (*headline, *article.sentences) if each.labels}
+    labels: dict[str, dict[str, None]] = {}
+    for each in (*headline, *article.sentences):
+        if each.labels:  # the same words may have others at another place of the article
+            labels.setdefault(each.text, {}).update(dict.fromkeys(each.labels))
     carrying = {}
     for sentence, given in labels.items():
         if len(_WORD.findall(sentence)) <= _MOST_WORDS:

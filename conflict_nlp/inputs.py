@@ -23,17 +23,32 @@ def _string(item: object, position: int) -> str:
     return str(item)
 
 
-def article_sentences(sentences: Iterable[str], position: int) -> list[str]:
-    """Return the sentences of an article; raises TypeError that names the article too."""
-    if isinstance(sentences, str):
+def articles_of(articles: Iterable[Iterable[str]]) -> Iterator[list[str]]:
+    """Yield each article's sentences; raises TypeError that names the position of what is wrong.
+
+    What is no iterable of articles at all raises at the call.
+    """
+    if _is_single(articles):
         raise TypeError(
-            f"article {position} must be a list of its sentences, not one string: split it, or "
-            "use tag_article"
+            f"articles must be an iterable of lists of sentences, not {type(articles).__name__}"
+        )
+    return (_article(sentences, position) for position, sentences in enumerate(articles))
+
+
+def _article(sentences: Iterable[str], position: int) -> list[str]:
+    if _is_single(sentences):
+        raise TypeError(
+            f"article {position} must be a list of its sentences, not "
+            f"{type(sentences).__name__}: split a text, or use tag_article"
         )
     try:
         return list(strings(sentences))
     except TypeError as error:
         raise TypeError(f"article {position}: {error}") from None
+
+
+def _is_single(value: object) -> bool:
+    return isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable)
 
 
 def take(articles: Iterator[Sequence[str]], size: int) -> list[Sequence[str]]:

@@ -102,7 +102,8 @@ def write(
             for name, article in watched(rows.whole_articles(tagged), reader, output):
                 whole.append((name, article))
                 if explain:
-                    words |= carrying_words(explain_once, article)
+                    for sentence, carried in carrying_words(explain_once, article).items():
+                        words.setdefault(sentence, {}).update(carried)
             stream.write(html_page(whole, words=words))
             return
         names = rows.columns(tagger.labels, summary=summary)

@@ -146,8 +146,8 @@ def explanation(prediction: Prediction, weights: Mapping[str, Sequence[WordWeigh
     return (
         f'<details open class="conflict-nlp words" style="{";".join(colours)}">'
         f"<summary>{text(prediction.text)}</summary><dl>{''.join(parts)}</dl>"
-        '<p class="name">What the log-odds of the score lose without the word; a word below 0 '
-        "spoke against the label.</p></details>"
+        '<p class="name">What the log-odds of the score lose without the word, the sentence '
+        "on its own; a word below 0 spoke against the label.</p></details>"
     )
 
 

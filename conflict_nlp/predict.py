@@ -28,7 +28,7 @@ from conflict_nlp.calibration import Calibration, probabilities
 from conflict_nlp.classifiers import Classifier
 from conflict_nlp.context import Context, parts
 from conflict_nlp.explain import WordWeight, explain
-from conflict_nlp.inputs import article_sentences, checked_size, strings, take
+from conflict_nlp.inputs import articles_of, checked_size, strings, take
 from conflict_nlp.labels import LABELS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
 from conflict_nlp.sentences import split_sentences
@@ -257,7 +257,7 @@ class Tagger:
 
     def predict_articles(
         self,
-        articles: Iterable[Sequence[str]],
+        articles: Iterable[Iterable[str]],
         *,
         thresholds: Mapping[str, float] | None = None,
         batch_size: int = 32,
@@ -271,7 +271,7 @@ class Tagger:
         Parameters
         ----------
         articles
-            Each the list of its sentences, in reading order, with its title, if any, as the first.
+            Each the sentences of one, in reading order, with its title, if any, as the first.
         thresholds, batch_size
             As in `predict`.
 
@@ -283,18 +283,20 @@ class Tagger:
         Raises
         ------
         TypeError
-            If an article is no sequence of strings; names its position, and the sentence's.
+            If an article is no iterable of strings; names its position, and the sentence's.
         ValueError
-            As `predict`; a bad option raises at the call, a bad article when its turn comes.
+            As `predict`; a bad option raises at the call, a bad article when it is read, with
+            those that are classified together with it.
         """
         chosen, size = self._calibration.with_thresholds(thresholds), checked_size(batch_size)
+        checked = articles_of(articles)
         counts: deque[int] = deque()
 
         def pieces() -> Iterator[Sequence[str]]:
-            for position, article in enumerate(articles):
-                pieces = parts(article_sentences(article, position))
-                counts.append(len(pieces))
-                yield from pieces or [()]
+            for article in checked:
+                cut = parts(article)
+                counts.append(len(cut))
+                yield from cut or [()]
 
         results = self._stream(pieces(), chosen, size, _FIRST_WINDOW)
         return (
@@ -349,7 +351,7 @@ class Tagger:
     def predict_proba(
         self, sentences: str | Iterable[str], *, batch_size: int = 32
     ) -> NDArray[np.float32]:
-        """Return calibrated probabilities.
+        """Return calibrated probabilities, of each sentence on its own words.
 
         Returns
         -------
@@ -404,8 +406,12 @@ class Tagger:
             raise TypeError(f"title must be a string, not {type(title).__name__}")
         spans = split_sentences(text)
         before = [] if title is None else [title]
-        texts = [*before, *(span.text for span in spans)]
-        predictions = next(self.predict_articles([texts], thresholds=thresholds))
+        texts = [span.text for span in spans]
+        # A blank title says nothing of the article.
+        is_blank = title is not None and not title.strip()
+        articles = [before, texts] if is_blank else [before + texts]
+        found = self.predict_articles(articles, thresholds=thresholds)
+        predictions = list(chain.from_iterable(found))
         headline = None if title is None else predictions.pop(0)
         sentences = tuple(
             TaggedSentence(
@@ -423,6 +429,9 @@ class Tagger:
 
     def explain(self, sentence: str) -> dict[str, list[WordWeight]]:
         """Tell which words carried each label, by leaving them out.
+
+        The sentence is seen on its own words, as `predict` sees it; what the sentences around it
+        did to its scores in an article is no part of this.
 
         The model reads the sentence once for each word, and up to three times as often where
         single words do not tell: milliseconds with ``baseline``, tenths of a second to seconds

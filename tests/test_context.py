@@ -5,17 +5,23 @@ import shutil
 
 import numpy as np
 import pytest
+from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from conflict_nlp import rows, store
+from conflict_nlp.calibration import Calibration
 from conflict_nlp.context import LONGEST, Context, features, parts
+from conflict_nlp.explain import WordWeight, carrying_words
 from conflict_nlp.formats import Article
 from conflict_nlp.labels import LABELS
 from conflict_nlp.predict import Tagger
+from conflict_nlp.results import TaggedArticle, TaggedSentence
 from tests.conftest import ROOT
-from training.context import fit_context
+from training.calibrate import write_calibration
+from training.context import fit_context, seen_in_article
+from training.data import texts_by_article
 
 FEVER = [
     "The fever has now reached nine provinces, the health ministry said.",
@@ -128,9 +134,11 @@ def test_the_title_counts_as_the_first_sentence(tagger):
 @pytest.mark.parametrize(
     ("articles", "message"),
     [
-        (["One string."], "article 0 must be a list of its sentences, not one string"),
+        (["One string."], "article 0 must be a list of its sentences, not str: split a text"),
         ([["Fine."], ["Fine.", 3]], "article 1: sentence 1 must be a string, not int"),
-        ([None], "article 0: sentences must be"),
+        ([None], "article 0 must be a list of its sentences, not NoneType"),
+        (None, "articles must be an iterable of lists of sentences, not NoneType"),
+        ("A text.", "articles must be an iterable of lists of sentences, not str"),
     ],
 )
 def test_what_is_no_article_is_named(tagger, articles, message):
@@ -197,21 +205,80 @@ def neighbours(articles, helps):
     if helps:
         true[:] = true[:, :1]
     values = np.where(true, 1.0, -1.0) + random.normal(size=true.shape)
-    names = [f"a-{i}" for i in range(articles) for _ in range(6)]
-    return (2 * values.reshape(-1, 2)).astype(np.float32), true.reshape(-1, 2), names
+    return (2 * values.reshape(-1, 2)).astype(np.float32), true.reshape(-1, 2)
 
 
-def test_a_context_is_fitted_only_where_it_helps():
-    values, true, names = neighbours(200, helps=True)
-    context = fit_context(values, true, names, ("one", "two"))
-    seen = np.concatenate([context.log_odds(values[i : i + 6]) for i in range(0, len(values), 6)])
+def rows_of(count, name="a-{}".format, index=lambda row: row % 6):
+    return Dataset.from_list(
+        [{"article": name(row // 6), "index": index(row), "text": "x"} for row in range(count)]
+    )
+
+
+def test_a_context_is_fitted_where_it_helps():
+    values, true = neighbours(200, helps=True)
+    rows = rows_of(len(values))
+    context = fit_context(values, true, rows, ("one", "two"))
+    seen = seen_in_article(context, values, rows)
     assert ((seen > 0) == true).mean() > ((values > 0) == true).mean() + 0.05
-    values, true, names = neighbours(200, helps=False)
-    assert fit_context(values, true, names, ("one", "two")) is None
-    values, true, names = neighbours(40, helps=True)
-    assert fit_context(values, true, names, ("one", "two")) is None
-    single = [f"{name}-{i}" for i, name in enumerate(names)]
-    assert fit_context(values, true, single, ("one", "two")) is None
+    np.testing.assert_array_equal(seen[6:12], context.log_odds(values[6:12]))
+
+
+@pytest.mark.parametrize("why", ["no help", "few", "one article", "no order", "all", "one value"])
+def test_a_context_is_not_fitted_without_proof(why):
+    values, true = neighbours(40 if why == "few" else 200, helps=why != "no help")
+    rows = rows_of(len(values))
+    if why == "one article":  # windows of one text count as one
+        rows = rows_of(len(values), name=lambda number: f"a@{number}")
+    elif why == "no order":  # a sample of the sentences, not an article
+        rows = rows_of(len(values), index=lambda row: 2 * row)
+    elif why == "all":
+        true[:, 1] = True
+    elif why == "one value":
+        true[:, 1] = np.arange(len(true)) < 12  # two windows of one text
+        rows = rows_of(
+            len(values), name=lambda number: f"a@{number}" if number < 2 else f"{number}"
+        )
+    assert fit_context(values, true, rows, ("one", "two")) is None
+
+
+def test_calibration_keeps_sets_and_shows_a_context(tmp_path):
+    path = tmp_path / "context.json"
+    values, true = neighbours(60, helps=False)
+    flat = Calibration.identity(("one", "two"))
+    measured = write_calibration(tmp_path, flat, values, true, rows_of(len(values)))
+    assert not path.exists() and "F1 in article" not in measured["one"]
+    values, true = neighbours(60, helps=True)
+    measured = write_calibration(tmp_path, flat, values, true, rows_of(len(values)))
+    written = path.read_text()
+    assert measured["one"]["F1 in article"] > measured["one"]["F1"]
+    few = slice(0, 60)
+    measured = write_calibration(tmp_path, flat, values[few], true[few], rows_of(60))
+    assert path.read_text() == written and "F1 in article" in measured["two"]
+
+
+def test_sentences_that_stand_together():
+    rows = [("a", 0), ("a", 1), ("a", 3), ("b", 4), ("b", 5), ("a", 0), ("c", 0), ("c", 0)]
+    data = Dataset.from_list([{"article": a, "index": i, "text": f"{a}{i}"} for a, i in rows])
+    assert texts_by_article(data) == [["a0", "a1"], ["a3"], ["b4", "b5"], ["a0"], ["c0"], ["c0"]]
+
+
+def test_a_blank_title_says_nothing(tagger):
+    text = " ".join(FEVER)
+    plain = shown(tagger.tag_article(text).sentences)
+    tagged = tagger.tag_article(text, title=" ")
+    assert tagged.headline.text == " "
+    np.testing.assert_allclose(shown(tagged.sentences), plain, atol=1e-3)
+
+
+def test_words_that_carry_a_label_in_one_place_are_kept_where_it_has_others():
+    def sentence(label, start):
+        return TaggedSentence("Bombs fell.", (label,), {label: 0.9}, start=start, end=start + 11)
+
+    def explain(text):
+        return {label: [WordWeight("Bombs", 0, 5, 1.0)] for label in ("one", "two")}
+
+    article = TaggedArticle("Bombs fell. Bombs fell.", (sentence("one", 0), sentence("two", 12)))
+    assert carrying_words(explain, article)["Bombs fell."] == {"one": [(0, 5)], "two": [(0, 5)]}
 
 
 def test_the_shipped_transformers_have_a_context():

@@ -15,8 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from itertools import chain, groupby
-from operator import itemgetter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from conflict_nlp import store
 from conflict_nlp.predict import Tagger
 from training.calibrate import expected_calibration_error
 from training.compare import compare
-from training.data import article_groups, read_sentences
+from training.data import article_groups, read_sentences, texts_by_article
 from training.options import errors_in_one_line, parse
 from training.progress import track
 
@@ -231,8 +230,7 @@ def report(options: argparse.Namespace) -> None:
         print(compare(options.compare, options.data, options.rounds, options.seed))
         return
     data = read_sentences(options.data)
-    by_article = groupby(zip(data["article"], data["text"]), key=itemgetter(0))
-    articles = [[text for _, text in rows] for _, rows in by_article]
+    articles = texts_by_article(data)
     groups = article_groups(data["article"])
     true = np.array(data["targets"]) >= 0.5
     results, scores = [], {}

@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from datasets import Dataset
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from conflict_nlp import classifiers, store
-from conflict_nlp.calibration import BEND, Calibration
-from training.context import fit_context
+from conflict_nlp.calibration import BEND, Calibration, probabilities
+from conflict_nlp.context import Context
+from training.context import fit_context, seen_in_article
 from training.data import Task, read_sentences
 from training.options import errors_in_one_line, parse
 
@@ -165,10 +167,9 @@ def expected_calibration_error(
 
 
 def measure(
-    calibration: Calibration, logits: NDArray[np.float32], targets: NDArray[np.bool_]
+    calibration: Calibration, scores: NDArray[np.float32], targets: NDArray[np.bool_]
 ) -> dict[str, dict[str, float]]:
     """Return F1, threshold and calibration error of each label, by its name."""
-    scores = calibration.scores(logits)
     given = calibration.given(scores)
     return {
         label: {
@@ -180,14 +181,16 @@ def measure(
     }
 
 
-def write(
+def write_calibration(
     folder: Path,
     calibration: Calibration,
     logits: NDArray[np.float32],
     targets: NDArray[np.bool_],
-    articles: Sequence[str],
-) -> None:
+    sentences: Dataset,
+) -> dict[str, dict[str, float]]:
     """Write ``calibration.json``, and ``context.json`` if the sentences show that context helps.
+
+    Without such proof a ``context.json`` that is there stays as it is.
 
     Parameters
     ----------
@@ -197,15 +200,31 @@ def write(
         What `fit` returned.
     logits, targets
         What it was fitted on.
-    articles
-        Of each row its article's name; those of an article adjacent, in reading order.
+    sentences
+        Their rows, as `training.data.read_sentences` returns them.
+
+    Returns
+    -------
+    dict
+        What `measure` returns, and ``F1 in article`` with a context.
     """
     (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
-    if calibration.task == "multi-label" and len(logits):
-        log_odds = calibration.log_odds(logits)
-        context = fit_context(log_odds, targets, articles, calibration.labels)
-        if context is not None:
-            (folder / "context.json").write_text(json.dumps(context.to_dict(), indent=2))
+    log_odds = calibration.log_odds(logits)
+    measured = measure(calibration, probabilities(log_odds), targets)
+    if calibration.task != "multi-label":
+        return measured
+    path = folder / "context.json"
+    context = fit_context(log_odds, targets, sentences, calibration.labels)
+    if context is not None:
+        path.write_text(json.dumps(context.to_dict(), indent=2))
+    elif path.exists():
+        log.info("context: that of the model it came from stays")
+        context = Context.from_dict(json.loads(path.read_text()))
+    if context is not None:
+        seen = probabilities(seen_in_article(context, log_odds, sentences))
+        for label, row in measure(calibration, seen, targets).items():
+            measured[label]["F1 in article"] = row["F1"]
+    return measured
 
 
 def write_calibrated(options: argparse.Namespace) -> None:
@@ -218,18 +237,20 @@ def write_calibrated(options: argparse.Namespace) -> None:
     before = Calibration.from_dict(source.json("calibration.json"), task.kind)
     after = fit(logits, targets, task.labels, task.kind, before)
 
+    measured = {"before": measure(before, before.scores(logits), targets)}
+
     def fill(folder: Path) -> None:
         for name, content in source.files.items():
             (folder / name).write_bytes(content)
-        write(folder, after, logits, targets, data["article"])
+        measured["after"] = write_calibration(folder, after, logits, targets, data)
         if (source.path / "README.md").is_file():
             shutil.copy(source.path / "README.md", folder)
 
     made = ("format_version", "files")  # by `store.write`
     manifest = {key: value for key, value in source.manifest.items() if key not in made}
     store.write(options.output, manifest, fill)
-    for name, calibration in [("before", before), ("after", after)]:
-        print(name, json.dumps(measure(calibration, logits, targets), indent=1))
+    for name, values in measured.items():
+        print(name, json.dumps(values, indent=1))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

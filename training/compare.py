@@ -1,4 +1,4 @@
-"""Is a new model better than an old one? Both on the same held-out articles.
+"""Is a new model better than an old one? Both on the same held-out articles, seen whole.
 
     python -m training.benchmark --data test.jsonl --compare default runs/mine-onnx
 
@@ -9,13 +9,14 @@ so that what makes articles hard or easy for both cancels out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from conflict_nlp.predict import Tagger
-from training.data import Task, article_groups, find_task, read_sentences
+from training.data import Task, article_groups, find_task, read_sentences, texts_by_article
 from training.progress import track
 
 _FEW_ARTICLES = 20
@@ -94,13 +95,18 @@ def compare(names: Sequence[str], paths: Sequence[Path], rounds: int, seed: int)
         if not set(found) <= set(labels) or (what == names[1] and found != labels):
             raise ValueError(f"{names[0]} has the labels {labels}, {what} has {found}")
     data = read_sentences(paths, Task(labels, task.kind))
-    texts, groups = list(data["text"]), article_groups(data["article"])
+    articles, groups = texts_by_article(data), article_groups(data["article"])
     true = np.array(data["targets"]) >= 0.5
-    articles = len(set(groups))
-    if articles < 2:
+    number = len(set(groups))
+    if number < 2:
         raise ValueError("the data are one article: there is nothing to resample")
     old_given, new_given = (
-        np.array([[label in found.labels for label in labels] for found in tagger.predict(texts)])
+        np.array(
+            [
+                [label in found.labels for label in labels]
+                for found in chain.from_iterable(tagger.predict_articles(articles))
+            ]
+        )
         for tagger in track(taggers, "models")
     )
     rows = paired_differences(true, old_given, new_given, groups, rounds, seed)
@@ -119,10 +125,10 @@ def compare(names: Sequence[str], paths: Sequence[Path], rounds: int, seed: int)
     word = "from" if verdict == _ALIKE else "than"
     lines += [
         "",
-        f"{new} is {verdict} {word} {old} on these {articles} articles ({len(texts)} sentences): "
+        f"{new} is {verdict} {word} {old} on these {number} articles ({len(data)} sentences): "
         f"macro F1 {rows[-1, 2]:+.3f}, 95% interval {low:+.3f} to {high:+.3f}.",
     ]
-    if articles < _FEW_ARTICLES:
+    if number < _FEW_ARTICLES:
         lines.append("So few articles make such an interval too narrow: label more.")
     return "\n".join(lines) + "\n"
 

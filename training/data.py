@@ -197,6 +197,28 @@ def article_groups(articles: Iterable[str]) -> list[str]:
     return [article.split("@")[0] for article in articles]
 
 
+def stretches(sentences: Dataset) -> list[range]:
+    """Return the rows of sentences that stand together, in the order of the rows.
+
+    They are adjacent rows of one article, of which each has the index that follows the last one's.
+    """
+    articles, positions = sentences["article"][:], sentences["index"][:]
+    starts = [
+        row
+        for row in range(len(sentences))
+        if row == 0
+        or articles[row] != articles[row - 1]
+        or positions[row] != positions[row - 1] + 1
+    ]
+    return [range(start, end) for start, end in zip(starts, [*starts[1:], len(sentences)])]
+
+
+def texts_by_article(sentences: Dataset) -> list[list[str]]:
+    """Return the texts of each of `stretches`, as `Tagger.predict_articles` takes them."""
+    texts = sentences["text"][:]
+    return [[texts[row] for row in rows] for rows in stretches(sentences)]
+
+
 def in_development_split(article: str, fraction: float) -> bool:
     """Tell whether an article belongs to the development split.
 

@@ -29,7 +29,7 @@ from conflict_nlp import store
 from conflict_nlp.calibration import Calibration
 from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.predict import Tagger
-from training.calibrate import fit, measure, write
+from training.calibrate import fit, write_calibration
 from training.data import FOUR_LABELS, Task, read_sentences
 from training.first_token import keep_first_token
 from training.options import errors_in_one_line, parse
@@ -93,12 +93,11 @@ def write_model(options: argparse.Namespace) -> None:
         else "multi-label",
     )
     texts: list[str] = []
-    articles: list[str] = []
     targets = np.zeros((0, len(task.labels)), np.bool_)
+    development = None
     if (checkpoint / "development.jsonl").exists():
         development = read_sentences([checkpoint / "development.jsonl"], task)
-        texts, articles = list(development["text"]), list(development["article"])
-        targets = np.array(development["targets"]) >= 0.5
+        texts, targets = list(development["text"]), np.array(development["targets"]) >= 0.5
     started = Calibration.identity(task.labels, task.kind)
     if (checkpoint / "calibration.json").exists():
         kept = json.loads((checkpoint / "calibration.json").read_text())
@@ -144,8 +143,11 @@ def write_model(options: argparse.Namespace) -> None:
         calibration = fit(logits, targets, task.labels, task.kind, started)
         if (checkpoint / "context.json").exists():
             shutil.copy(checkpoint / "context.json", folder)
-        write(folder, calibration, logits, targets, articles)
-        measured = measure(calibration, logits, targets) if texts else {}
+        measured = {}
+        if development is None:
+            (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
+        else:
+            measured = write_calibration(folder, calibration, logits, targets, development)
         log.info("%s", json.dumps(measured, indent=1))
         card = _card(options, record, measured, task)
         (folder / "README.md").write_text(card, encoding="utf-8")
@@ -165,10 +167,10 @@ def _card(
         for key, value in record["options"].items()
         if key not in ("config", "output", "resume", "save_steps") and value not in (None, [], 0)
     )
-    rows = "\n".join(
-        f"| `{label}` | {row['F1']:.3f} | {row['threshold']:.2f} | {row['calibration error']:.3f} |"
-        for label, row in measured.items()
-    )
+    columns = list(next(iter(measured.values()), {}))
+    lines = [["label", *columns], ["---"] * (len(columns) + 1)]
+    lines += [[f"`{label}`", *map(str, row.values())] for label, row in measured.items()]
+    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     outputs = (
         "a softmax over classes" if task.kind == "multi-class" else "one sigmoid output a label"
     )
@@ -187,10 +189,8 @@ and exported to ONNX by `python -m training.export_onnx`{"" if options.fp32 else
 
 _SCORES = """
 ## Scores on the development articles
-Thresholds and calibration were set on these same articles, so these figures flatter.
+Thresholds, calibration and context were set on these same articles, so these figures flatter.
 
-| label | F1 | threshold | calibration error |
-|---|---|---|---|
 {rows}
 """
 
@@ -200,9 +200,10 @@ Scores on held-out articles stand in `docs/benchmark.md`.
 ## Data, limits, licence
 - Data: real news in English, labelled by a large language model with the project's guidelines;
   see `docs/data.md`. Its text is not part of this repository.
-- Limits: English; news of about 1985 to 2020; sentences are judged on their own words. A tag is a
-  statistical guess about a sentence and never evidence that an event took place. Read a sentence
-  before you act on it, and most of all one that is marked uncertain.
+- Limits: English; news of about 1985 to 2020; a sentence is judged on its own words and, in an
+  article, on the scores of the others. A tag is a statistical guess about a sentence and never
+  evidence that an event took place. Read a sentence before you act on it, and most of all one that
+  is marked uncertain.
 - Licence: Apache-2.0, as the base model's.
 """
 

@@ -26,7 +26,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from conflict_nlp import store
-from training.calibrate import fit, write
+from training.calibrate import fit, write_calibration
 from training.data import FOUR_LABELS, article_groups, find_task, read_sentences
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
@@ -108,7 +108,7 @@ def train(options: argparse.Namespace) -> None:
 
     def fill(folder: Path) -> None:
         joblib.dump(model, folder / "model.joblib", compress=("lzma", 6))
-        write(folder, calibration, out_of_fold, targets, data["article"])
+        write_calibration(folder, calibration, out_of_fold, targets, data)
         (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
         card = CARD.format(
             name=options.output.name,

@@ -7,9 +7,9 @@ r"""Fine-tune a transformer with one sigmoid output a label, or a softmax over c
 The base is a hub name or a local folder; ``--from`` names an exported model in its place. Data is
 any file that `training.data` reads, with hard labels or soft targets. The output folder holds the
 model, the tokenizer, ``training.json`` (options, sizes, scores) and ``development.jsonl`` (the
-development sentences, on which `training.export_onnx` sets calibration and thresholds). A run that
-was cut off goes on with ``--resume``. ``accelerate launch -m training.train_transformer ...`` uses
-several GPUs.
+development sentences, on which `training.export_onnx` sets calibration, thresholds and context). A
+run that was cut off goes on with ``--resume``. ``accelerate launch -m training.train_transformer
+...`` uses several GPUs.
 """
 
 from __future__ import annotations
