@@ -10,7 +10,7 @@ from conflict_nlp.predict import Tagger
 from tests.conftest import ROOT
 from training import benchmark
 from training.compare import paired_differences
-from training.data import read_sentences
+from training.data import read_sentences, texts_by_article
 
 HELD_OUT = ROOT / "training" / "corpus" / "heldout.jsonl"
 
@@ -37,8 +37,8 @@ def test_two_models_are_compared_on_the_same_articles(some, capsys):
     found = rows(shown)
     assert list(found) == [*LABELS, "macro"]
     for column, name in ((1, "baseline"), (2, "minilm")):
-        predictions = Tagger.from_pretrained(name).predict(list(data["text"]))
-        given = np.array([[label in p.labels for label in LABELS] for p in predictions])
+        articles = Tagger.from_pretrained(name).predict_articles(texts_by_article(data))
+        given = np.array([[label in p.labels for label in LABELS] for a in articles for p in a])
         f1 = f1_score(true, given, average=None)
         expected = [f"{value:.3f}" for value in (*f1, f1.mean())]
         assert [row[column] for row in found.values()] == expected
