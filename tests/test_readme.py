@@ -183,6 +183,7 @@ def test_what_a_page_shows_runs(page, place):
 # What sentences name is run in short, by these options behind the command.
 SHORT = {
     "--from mpnet": " --from minilm --freeze-layers 4 --epochs 1",
+    "--base sentence-transformers/all-mpnet-base-v2": " --base tiny --freeze-layers 0 --epochs 1",
     "training.benchmark_speed": " --rounds 1 --sentences 40",
     "training.benchmark_limits": " --stream 200 --longest 10000 --sentences 40",
 }
