@@ -307,6 +307,11 @@ def test_links_and_named_files_exist():
         for target in re.findall(r"\]\(([^)#:]+)\)|src(?:set)?=\"([^\":]+)\"", text):
             target = "".join(target)
             assert ((ROOT / page).parent / target).exists(), (page, target)
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+            linked = (ROOT / page).parent / target if target else ROOT / page
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.M)
+            anchors = [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings]
+            assert anchor in anchors, (page, target, anchor)
         for module in re.findall(r"python -m (training\.\w+)", text):
             assert (ROOT / f"{module.replace('.', '/')}.py").exists(), (page, module)
 

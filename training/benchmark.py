@@ -212,7 +212,7 @@ def with_table(page: Path, table: str) -> str:
 def record(results: list[dict[str, Any]]) -> None:
     """Write each model's F1 scores into its manifest, where ``conflict-nlp models`` finds them.
 
-    They are those on single sentences, whose F1 does not depend on how a text is split.
+    They are those of sentences alone, which all models have.
     """
     for result in results:
         if result["model"].endswith(_IN_ARTICLE):
