@@ -121,13 +121,15 @@ def review(
     from conflict_nlp import review, rows
     from conflict_nlp.terminal import watched
 
-    ends = {".json": "label-studio", ".jsonl": "doccano"}
+    ends = {".csv": "csv", ".json": "label-studio", ".jsonl": "doccano", "": "csv"}
     known = [each.value for each in review.SheetFormat]
-    format = format or ends.get(out.suffix.lower(), "csv")
-    if format not in known:
-        _fail(f"--format {format}: known are {', '.join(known)}", 2)
+    format = format or ends.get(out.suffix.lower())
     if out.exists():
         _fail(f"--out {out} exists: take a new name, for corrections may stand in it", 2)
+    if format is None:
+        _fail(f"--out {out}: its end tells no format; give --format, or .csv, .json or .jsonl", 2)
+    if format not in known:
+        _fail(f"--format {format}: known are {', '.join(known)}", 2)
     if not out.parent.is_dir():
         _fail(f"cannot write {out}: no folder {out.parent}", 2)
     columns = (text_column, title_column, id_column)
@@ -142,6 +144,8 @@ def models() -> None:
     """List the shipped models, their size and scores."""
     from conflict_nlp.terminal import print_models
 
+    if sys.stdout is None:
+        _fail("standard output is closed", 2)
     if damaged := print_models(sys.stdout):
         _fail("; ".join(damaged), 1)
 
@@ -163,15 +167,20 @@ def _reading(
         _fail("standard input (-) can be read only once", 2)
     if (sys.stdin is None and "-" in names) or (sys.stdout is None and output is None):
         _fail("standard input or output is closed", 2)
-    if output is not None and any(_is_same(name, output) for name in names):
-        _fail(f"--output {output} is one of the files to read", 2)
+    if not any(name == "-" or Path(name).exists() for name in names):
+        _fail(f"no such file or folder: {', '.join(names)}", 2)
     reader = None
     try:
-        from conflict_nlp.formats import Reader
+        from conflict_nlp.formats import Reader, is_same
 
+        written = _descriptor(sys.stdout) if output is None else output
+        if written is not None and any(is_same(name, written) for name in names if name != "-"):
+            _fail(f"{output or 'standard output'} is one of the files to read", 2)
+        if output is not None and _holds_articles(output, names):
+            _fail(f"--output {output} holds articles, and lies in a folder to be read", 2)
         tagger = _load(model)
         options = dict(zip(("text_column", "title_column", "id_column"), columns))
-        reader = Reader(names, **options, leave_out=output, note=_note)
+        reader = Reader(names, **options, leave_out=written, note=_note)
         if "-" in names and sys.stdin.isatty():
             _note("reading standard input; Ctrl-D ends it")
         yield reader, tagger
@@ -197,9 +206,16 @@ def _format(
     if output is not None and output.suffix == ".gz":
         _fail(f"--output {output}: output is not compressed, leave out .gz", 2)
     if format is None:
-        ends = {f".{each.value}": each for each in Format}
-        default = Format.table if output is None and sys.stdout.isatty() else Format.jsonl
-        format = default if output is None else ends.get(output.suffix.lower(), default)
+        ends = {f".{each.value}": each for each in Format if each is not Format.table}
+        ends |= {".htm": Format.html, ".ndjson": Format.jsonl, "": Format.jsonl}
+        if output is not None:
+            format = ends.get(output.suffix.lower())
+        elif sys.stdout is not None and sys.stdout.isatty():
+            format = Format.table
+        else:
+            format = Format.jsonl
+    if format is None:
+        _fail(f"--output {output}: its end tells no format; give --format, or {' '.join(ends)}", 2)
     if format is Format.parquet and output is None:
         _fail("--format parquet needs --output FILE", 2)
     if format is Format.html and summary:
@@ -211,8 +227,20 @@ def _format(
     return format
 
 
-def _is_same(name: str, output: Path) -> bool:
-    return name != "-" and output.is_file() and Path(name).exists() and output.samefile(name)
+def _descriptor(stream: Any) -> int | None:
+    try:
+        return int(stream.fileno())
+    except (AttributeError, OSError):  # a stream that is no file
+        return None
+
+
+def _holds_articles(output: Path, names: list[str]) -> bool:
+    """Tell whether writing to `output` would lose what is to be read with its folder."""
+    from conflict_nlp.formats import Reader
+
+    if not output.is_file() or not {*output.resolve().parents} & {Path(n).resolve() for n in names}:
+        return False
+    return any(True for _ in Reader([output], note=lambda line: None))
 
 
 def _load(model: str) -> Tagger:
@@ -243,7 +271,8 @@ def _thresholds(given: list[str], tagger: Tagger) -> dict[str, float]:
 
 
 def _note(message: str) -> None:
-    print(f"conflict-nlp: {message}", file=sys.stderr)
+    if sys.stderr is not None:  # else print would take standard output
+        print(f"conflict-nlp: {message}", file=sys.stderr)
 
 
 def _report(reader: Reader | None) -> None:

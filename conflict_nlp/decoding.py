@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 # Encodings of English text come first: a few accented letters fit dozens of others as well.
 _ENGLISH = [
@@ -33,8 +34,10 @@ class Decoder:
         self._encoding: str | None = None
         self._is_exact = True
 
-    def text(self, data: bytes, stream: io.BufferedReader | None = None) -> str:
-        """Decode a whole file, or a line of `stream`.
+    def text(
+        self, data: bytes, stream: io.BufferedReader | None = None, declared: str | None = None
+    ) -> str:
+        """Decode a whole file, which may declare its encoding, or a line of `stream`.
 
         Raises
         ------
@@ -47,6 +50,11 @@ class Decoder:
                 return data.decode("utf-8-sig")
             except UnicodeDecodeError as error:
                 start = max(0, error.start - _SAMPLE) // 4 * 4
+            # What pages declare as Latin-1 is cp1252 (WHATWG: "Encoding").
+            is_latin = (declared or "").lower() in ("iso-8859-1", "latin1", "us-ascii", "ascii")
+            with suppress(LookupError, UnicodeError):
+                if declared is not None:
+                    return data.decode("cp1252" if is_latin else declared)
         if self._encoding is None:
             sample = data[start : start + 2 * _SAMPLE]
             self._encoding = _detected(sample + (stream.peek() if stream else b""))

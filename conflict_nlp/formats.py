@@ -15,8 +15,11 @@ import gzip
 import io
 import json
 import os
+import re
+import stat
 import warnings
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
@@ -40,7 +43,13 @@ TEXT_COLUMNS = (
 )
 TITLE_COLUMNS = ("title", "headline")
 ID_COLUMNS = ("id", "article_id", "doc_id", "document_id", "uuid", "url", "link")
+GENERATOR = '<meta name="generator" content="conflict_nlp">'
+"""By this a page of tags is known, and not read as an article."""
+
 _SHOWN_PROBLEMS = 50
+_LONGEST_ROW = 10_000  # lines
+_CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
+_OWN = "it holds what conflict-nlp wrote, no articles"
 _EXTRA = "pip install 'conflict-nlp[files]'"
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
@@ -71,7 +80,7 @@ class Reader:
         Columns of tables and fields of JSON lines; None takes the first of `TEXT_COLUMNS`,
         `TITLE_COLUMNS` and `ID_COLUMNS` that is there, in lower or upper case.
     leave_out
-        File that is not read though it lies in one of the folders.
+        File, or descriptor of one, that is not read though it lies in one of the folders.
     note
         Called with a line on what a user should know and is no problem, such as the encoding of
         a file that is not UTF-8.
@@ -91,7 +100,7 @@ class Reader:
         text_column: str | None = None,
         title_column: str | None = None,
         id_column: str | None = None,
-        leave_out: str | os.PathLike[str] | None = None,
+        leave_out: str | os.PathLike[str] | int | None = None,
         note: Callable[[str], object] = warnings.warn,
     ) -> None:
         self.problems: list[str] = []
@@ -99,7 +108,7 @@ class Reader:
         self._text = (text_column, TEXT_COLUMNS, "--text-column")
         self._title = (title_column, TITLE_COLUMNS, "--title-column")
         self._id = (id_column, ID_COLUMNS, "--id-column")
-        self._left_out = None if leave_out is None else Path(leave_out).resolve()
+        self._left_out = leave_out
         self._note = note
         self._done = 0
         self._raw: io.BufferedReader | None = None
@@ -117,7 +126,7 @@ class Reader:
                 path = Path(folder, file)
                 if _kind(file) is None:
                     others += 1
-                elif self._left_out is None or path.resolve() != self._left_out:
+                elif self._left_out is None or not is_same(path, self._left_out):
                     yield str(path)
         if others:
             self._note(f"{name}: files left out, as not {' '.join(KINDS)}: {others}")
@@ -152,11 +161,15 @@ class Reader:
         if stream.peek(2)[:2] == b"\x1f\x8b":
             stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
         decoder = Decoder(name, self._note, self._failed)
-        kind = _kind(name) or _guess(stream.peek(64), self._text[0] is not None)
+        is_table = any(named is not None for named, *_ in (self._text, self._title, self._id))
+        kind = _kind(name) or _guess(stream.peek(1024), is_table)
         if kind == "text":
             yield Article(_identity(name), None, decoder.text(stream.read()))
         elif kind == "html":
-            yield Article(_identity(name), *_main_text(decoder.text(stream.read())))
+            data = stream.read()
+            declared = _CHARSET.search(data[:2048])
+            page = decoder.text(data, declared=declared[1].decode("ascii") if declared else None)
+            yield Article(_identity(name), *_main_text(page))
         else:
             if kind == "jsonl":
                 rows = self._json_lines(name, decoder.lines(stream))
@@ -189,7 +202,20 @@ class Reader:
             raise ValueError(f"name the column of the text with --text-column; {_listed(fields)}")
         return text, _choose(fields, *self._title), _choose(fields, *self._id)
 
+    def _header(self, fields: list[str]) -> list[str]:
+        """Return the columns of a table that are read."""
+        if self._text[0] is None and _holds_tags(fields):
+            raise ValueError(f"{_OWN}; --text-column NAME reads it all the same")
+        chosen = [column for column in self._columns(fields) if column is not None]
+        for column in chosen:
+            if fields.count(column) > 1:
+                raise ValueError(f"{fields.count(column)} columns have the name {column!r}")
+        return chosen
+
     def _json_lines(self, name: str, lines: Iterator[str]) -> Rows:
+        # A row may lack an optional field, as exports leave out what has no value; all may not.
+        optional = {named: option for named, _, option in (self._title, self._id) if named}
+        lacking, rows = dict(optional), 0
         for number, line in enumerate(lines, 1):
             if number == 1 and line.strip() in ("{", "["):
                 raise ValueError("this is one JSON document; give JSON lines, one object a line")
@@ -201,28 +227,50 @@ class Reader:
                     raise ValueError(f"no object but {type(row).__name__}")
             except (ValueError, RecursionError) as error:
                 self._failed(f"{name}:{number}: bad JSON: {getattr(error, 'msg', error)}")
-            else:
-                yield number, row
+                continue
+            row = {**dict.fromkeys(optional), **row}
+            lacking = {column: lacking[column] for column in lacking if row[column] is None}
+            if not rows and self._text[0] is None and _holds_tags(list(row)):
+                raise ValueError(f"{_OWN}; --text-column NAME reads it all the same")
+            rows += 1
+            yield number, row
+        for column, option in lacking.items() if rows else ():
+            self._failed(f"{name}: no row has the column {column!r} for {option}")
 
     def _table(self, name: str, lines: Iterator[str]) -> Rows:
         csv.field_size_limit(2**31 - 1)
         first = next(lines, "")
         delimiter = max(",;\t|", key=first.count)
-        # Strict: a quote that is never closed is an error, and not the rest of the file.
-        rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+        ahead, taken = deque([first]), list[str]()
+
+        def lines_of_a_row() -> Iterator[str]:
+            while len(taken) < _LONGEST_ROW and (ahead or (line := next(lines, ""))):
+                taken.append(ahead.popleft() if ahead else line)
+                yield taken[-1]
+
+        def reader() -> Iterator[list[str]]:
+            # Strict: a quote that is never closed is an error, and not the rest of the file.
+            return csv.reader(lines_of_a_row(), delimiter=delimiter, strict=True)
+
+        rows = reader()
         header = next(rows, [])
-        self._columns(header)
+        self._header(header)
         for number in count(1):
+            taken.clear()
             try:
                 row = next(rows, None)
-                if row and len(row) != len(header):
-                    raise csv.Error(f"{len(row)} values for {len(header)} columns")
             except csv.Error as error:
-                self._failed(f"{name}:{number}: {error}")
+                is_open = "unexpected end" in str(error)
+                reason = "a quote that opens here is never closed" if is_open else error
+                self._failed(f"{name}:{number}: {reason}")
+                ahead.extendleft(reversed(taken[1:]))  # they may be rows of their own
+                rows = reader()
                 continue
             if row is None:
                 return
-            if row:
+            if row and len(row) != len(header):
+                self._failed(f"{name}:{number}: {len(row)} values for {len(header)} columns")
+            elif row:
                 yield number, dict(zip(header, row))
 
     def _parquet(self, stream: io.BufferedReader) -> Rows:
@@ -231,8 +279,7 @@ class Reader:
         except ImportError:
             raise ImportError(f"parquet needs pyarrow: {_EXTRA}") from None
         file = ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
-        columns = [column for column in self._columns(file.schema_arrow.names) if column]
-        batches = file.iter_batches(batch_size=256, columns=columns)
+        batches = file.iter_batches(batch_size=256, columns=self._header(file.schema_arrow.names))
         yield from enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1)
 
     def _failed(self, problem: str) -> None:
@@ -249,11 +296,35 @@ def _guess(start: bytes, is_table: bool) -> str:
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith(b"par1"):
         return "parquet"
-    if start.startswith((b"<!doctype html", b"<html")):
+    is_xhtml = start.startswith(b"<?xml") and b"<html" in start
+    if is_xhtml or start.startswith((b"<!doctype html", b"<html")):
         return "html"
     if start.startswith((b'{"', b"{}", b"{\n", b"{\r", b"[\n", b"[\r", b"[{")):
         return "jsonl"
-    return "csv" if is_table else "text"
+    line = start.partition(b"\n")[0].strip().decode("ascii", "replace")
+    fields = [field.strip('"') for field in re.split(r"[,;\t|]", line)]
+    is_header = len(fields) > 1 and all(re.fullmatch(r"\w+", field) for field in fields)
+    return "csv" if is_table or (is_header and {*fields} & {*TEXT_COLUMNS}) else "text"
+
+
+def is_same(name: str | os.PathLike[str], output: str | os.PathLike[str] | int) -> bool:
+    """Tell whether a name is that of the file that `output`, a name or a descriptor, stands for.
+
+    Never of what is no regular file, such as a terminal.
+    """
+    try:
+        found = os.fstat(output) if isinstance(output, int) else Path(output).stat()
+        return stat.S_ISREG(found.st_mode) and os.path.samestat(Path(name).stat(), found)
+    except OSError:
+        return False
+
+
+def _holds_tags(fields: Sequence[str]) -> bool:
+    """Tell the rows of `conflict_nlp.rows` and the sheets of `conflict_nlp.review`."""
+    ends = {"scores" if field == "scores" else field[-6:] for field in fields}
+    return ({"article", "index", "text"} <= {*fields} and bool({"scores", "_score"} & ends)) or (
+        {"article", "title", "sentences"} <= {*fields} and "_share" in ends
+    )
 
 
 def _identity(name: str) -> str:
@@ -280,6 +351,8 @@ def _name(value: object) -> str:
 
 
 def _main_text(page: str) -> tuple[str | None, str]:
+    if GENERATOR in page[:2048]:
+        raise ValueError(_OWN)
     try:
         import trafilatura
     except ImportError as error:  # or of what it needs in its turn

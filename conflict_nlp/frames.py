@@ -27,6 +27,8 @@ def tag_frame(
         if column is not None and column not in df.columns:
             known = ", ".join(map(str, df.columns))
             raise ValueError(f"df has no column {column!r}; it has: {known}")
+        if column is not None and list(df.columns).count(column) > 1:
+            raise ValueError(f"df has more than one column {column!r}: rename all but one")
     rows = []
     titles = [None] * len(df) if title_column is None else df[title_column]
     articles = df.index if id_column is None else df[id_column]

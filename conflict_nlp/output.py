@@ -83,7 +83,7 @@ def write(
         except ValueError as error:
             raise OutputError(f"--resume cannot go on with {output}: {error}") from None
         note(f"{output} holds {done.total()} articles; going on")
-        articles = remaining(articles, done)
+        articles = remaining(articles, done, summary=summary)
     tagged = rows.tag(tagger, articles, thresholds)
     with _opened(output, format, offset if resume else None) as stream:
         if format is Format.table:
@@ -124,8 +124,11 @@ def write(
 def _opened(output: Path | None, format: Format, offset: int | None) -> Iterator[Any]:
     """Open the output, cut it at `offset`; a page or parquet file appears only when whole."""
     if output is None:
-        if isinstance(sys.stdout, io.TextIOWrapper) and format is not Format.table:
-            sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            if format is Format.table:
+                sys.stdout.reconfigure(errors="replace")  # a terminal may lack letters
+            else:
+                sys.stdout.reconfigure(encoding="utf-8", newline="\n")
         yield sys.stdout
         sys.stdout.flush()
         return

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from conflict_nlp.formats import GENERATOR
 from conflict_nlp.labels import DEFINITIONS, HTML_COLOURS, OTHER_HTML_COLOURS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence, Words
 
@@ -61,7 +62,7 @@ def html_page(
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
+        f'{GENERATOR}\n<meta name="color-scheme" content="light dark">\n'
         # No script, no picture, no address: whatever a text might smuggle in stays dead.
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from conflict_nlp.formats import Article
 from conflict_nlp.rows import columns
+from conflict_nlp.sentences import split_sentences
 
 
 def written(
@@ -70,13 +71,16 @@ def written(
     return done, offset
 
 
-def remaining(articles: Iterable[Article], done: Counter[str]) -> Iterator[Article]:
+def remaining(
+    articles: Iterable[Article], done: Counter[str], *, summary: bool
+) -> Iterator[Article]:
     """Leave out as many articles of each id as are done; counts `done` down."""
     for article in articles:
-        if done[article.id] > 0:
-            done[article.id] -= 1
-        else:
+        if done[article.id] == 0:
             yield article
+        # Without a sentence an article has no row, by which it would have been counted as done.
+        elif summary or article.title is not None or split_sentences(article.text):
+            done[article.id] -= 1
 
 
 def _json_rows(

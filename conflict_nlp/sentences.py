@@ -12,7 +12,9 @@ import sentencex
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _TERMINAL = tuple(".!?…:;\"”'’)]")
+_QUOTES = re.compile('["“”„«»]')
 _LONGEST_WRAPPED_LINE = 100
+_LONGEST_QUOTATION = 500  # characters; models read 128 tokens
 _CHUNK = 100_000
 # What a reader sees as empty: white space, byte order marks, zero-width and direction marks, NUL.
 _INVISIBLE = (
@@ -40,8 +42,9 @@ def split_sentences(text: str) -> list[Sentence]:
     """Split English text into sentences, paragraph by paragraph.
 
     A line end closes a paragraph, so that headlines and bylines stand alone, unless the text is
-    hard-wrapped (no line over 100 characters, lines that break where the next word would not have
-    fitted). Within a paragraph, `sentencex` splits.
+    hard-wrapped (no line of a paragraph over 100 characters, lines that break within a sentence
+    where the next word would not have fitted). Within a paragraph, `sentencex` splits; it keeps a
+    quotation whole, which is split too if that makes more than 500 characters.
 
     Parameters
     ----------
@@ -86,13 +89,20 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             stop = space + 1 if space > 0 else start + _CHUNK
         # An inner line end is one space to the splitter, or it would cut wrapped lines.
         paragraph = _LINE_END.sub(lambda found: " " * len(found[0]), text[start:stop])
-        spans = []
-        for boundary in sentencex.get_sentence_boundaries("en", paragraph):
-            spans.append((start + boundary["start_index"], start + boundary["end_index"]))
+        spans = _boundaries(paragraph)
         if stop < end and len(spans) > 1:
-            stop = spans.pop()[0]  # the last sentence may go on past the cut
-        yield from spans
+            stop = start + spans.pop()[0]  # the last sentence may go on past the cut
+        for first, last in spans:
+            inner = [(0, last - first)]
+            if last - first > _LONGEST_QUOTATION:
+                inner = _boundaries(_QUOTES.sub(" ", paragraph[first:last]))
+            yield from ((start + first + a, start + first + b) for a, b in inner)
         start = stop
+
+
+def _boundaries(paragraph: str) -> list[tuple[int, int]]:
+    found = sentencex.get_sentence_boundaries("en", paragraph)
+    return [(each["start_index"], each["end_index"]) for each in found]
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
@@ -113,14 +123,20 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 def _wrapped_lines(lines: list[str]) -> list[bool]:
     """Tell for each line whether its sentence goes on in the next line."""
-    width = max(map(len, lines))
     joins = [False] * len(lines)
-    if len(lines) < 3 or width > _LONGEST_WRAPPED_LINE:
+    # A title or an address that stands alone says nothing of the width of the others.
+    beside = [(a, b) for a, b in pairwise(lines) if a.strip() and b.strip()]
+    width = max((max(len(a), len(b)) for a, b in beside), default=0)
+    if len(lines) < 3 or not 0 < width <= _LONGEST_WRAPPED_LINE:
         return joins
-    open_ended = 0
+    is_capital = "".join(lines).isupper()  # wire style
+    within = between = 0
     for i, (line, following) in enumerate(pairwise(lines)):
         word = following.split(maxsplit=1)
         if line.strip() and word:
             joins[i] = len(line.rstrip()) + 1 + len(word[0]) > width * 0.95
-            open_ended += joins[i] and not line.rstrip().endswith(_TERMINAL)
-    return joins if open_ended >= 2 else [False] * len(lines)
+            if joins[i] and not line.rstrip().endswith(_TERMINAL):
+                goes_on = is_capital or word[0][0].islower()
+                within, between = within + goes_on, between + (not goes_on)
+    # Headlines of like length, one a line, break between sentences.
+    return joins if within >= 2 and within > between else [False] * len(lines)

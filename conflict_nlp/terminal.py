@@ -91,7 +91,7 @@ def watched(items: Iterator[T], reader: Reader, output: Path | None) -> Iterator
 
     There is none if standard error is no terminal, or the terminal shows the output.
     """
-    if not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
+    if sys.stderr is None or not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
         yield from items
         return
     from rich.progress import Progress, TimeElapsedColumn
@@ -126,6 +126,8 @@ def _labels(prediction: Prediction) -> Text:
         doubt = "?" if label in prediction.uncertain_labels else ""
         tags.append("\n" if tags else "")
         tags.append(f"{label} {prediction.scores[label]:.2f}{doubt}", _style(label))
+    if prediction.truncated:
+        tags.append("\ntruncated" if tags else "truncated", "dim")
     return tags or Text("-", "dim")
 
 

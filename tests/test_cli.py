@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from conflict_nlp.cli import main
 from conflict_nlp.labels import LABELS
 from conflict_nlp.review import read_csv
+from tests.conftest import ROOT
 
 COMMAND = [sys.executable, "-m", "conflict_nlp.cli"]
 TEXT = "At least 30 rockets hit the base. The match ended in a draw.\nFour people were killed.\n"
@@ -193,6 +195,60 @@ def test_a_folder_holding_the_output_can_be_tagged(run, story, tmp_path):
         assert len(output.read_text(encoding="utf-8").splitlines()) == len(SENTENCES)
 
 
+def test_tags_are_not_read_as_articles(run, story, tmp_path):
+    for name in ("a.csv", "b.jsonl", "c.parquet", "d.html", "e.csv"):
+        options = ["--summary"] if name == "e.csv" else []
+        assert run("tag", story, "--output", tmp_path / name, *options)[0] == 0
+    assert run("review", story, "--out", tmp_path / "f.csv")[0] == 0
+    status, out, err = run("tag", tmp_path)
+    assert status == 1 and len(out.splitlines()) == len(SENTENCES)
+    assert err.count("it holds what conflict-nlp wrote, no articles") == 6
+    status, out, _ = run("tag", tmp_path / "a.csv", "--text-column", "text")
+    assert status == 0 and len(out.splitlines()) == len(SENTENCES)
+
+
+def test_articles_in_a_folder_are_not_written_over(run, story, tmp_path):
+    table = tmp_path / "articles.csv"
+    table.write_text("text\nRockets hit the base.\n", encoding="utf-8")
+    status, out, err = run("tag", tmp_path, "--output", table)
+    assert (status, out) == (2, "") and "holds articles" in err
+    assert table.read_text(encoding="utf-8") == "text\nRockets hit the base.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="redirection of POSIX")
+def test_standard_output_may_lie_in_the_folder_that_is_read(story, tmp_path):
+    for _ in range(2):
+        command = f"{shlex.join(COMMAND)} tag {tmp_path} > {tmp_path}/tags.jsonl"
+        subprocess.run(["bash", "-c", command], check=True)
+        assert len((tmp_path / "tags.jsonl").read_text().splitlines()) == len(SENTENCES)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="redirection of POSIX")
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        ("tag STORY >&-", 2, "standard input or output is closed"),
+        ("models >&-", 2, "standard output is closed"),
+        ("tag STORY --output tags.csv 2>&-", 0, ""),
+    ],
+)
+def test_closed_streams(story, tmp_path, arguments, status, told):
+    command = f"{shlex.join(COMMAND)} {arguments.replace('STORY', str(story))}"
+    options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, **options)
+    assert done.returncode == status and told in done.stderr and "Traceback" not in done.stderr
+    if status == 0:
+        assert len((tmp_path / "tags.csv").read_text().splitlines()) == 1 + len(SENTENCES)
+
+
+def test_a_table_where_letters_lack(story):
+    story.write_text("Rebels shelled Şırnak on Sunday.", encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [*COMMAND, "tag", story, "--format", "table"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert b"Rebels shelled ??rnak on Sunday." in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -205,7 +261,10 @@ def test_a_folder_holding_the_output_can_be_tagged(run, story, tmp_path):
         (["tag", "STORY", "--threshold", "attack=0.5"], "casualty_report"),
         (["tag", "STORY", "--threshold", "attack_event=x"], "'x' is not a number"),
         (["tag", "STORY", "--threshold", "attack_event=nan"], "0..1"),
-        (["tag", "STORY", "--output", "STORY"], "files to read"),
+        (["tag", "STORY", "--format", "csv", "--output", "STORY"], "files to read"),
+        (["tag", "STORY", "--output", "a.xlsx"], ".csv"),
+        (["tag", "missing.txt", "missing.csv"], "no such file or folder: missing.txt, missing.csv"),
+        (["review", "STORY", "--out", "a.xlsx"], "--format"),
         (["tag", "STORY", "--output", "no/such/folder.csv"], "folder.csv"),
         (["tag", "STORY", "--output", "out.csv.gz"], ".gz"),
         (["tag", "STORY", "--format", "parquet"], "--output"),
@@ -267,7 +326,7 @@ def test_the_end_of_the_name_tells_the_format_of_a_sheet(run, story, tmp_path):
         (["--out", "a.json"], lambda text: json.loads(text)[0]["predictions"]),
         (["--out", "a.jsonl"], lambda text: json.loads(text.splitlines()[0])["label"]),
         (["--out", "a.txt", "--format", "doccano"], lambda text: json.loads(text.splitlines()[0])),
-        (["--out", "b.txt"], lambda text: next(csv.DictReader(text.splitlines()))["attack_event"]),
+        (["--out", "b"], lambda text: next(csv.DictReader(text.splitlines()))["attack_event"]),
     ):
         path = tmp_path / arguments[1]
         assert run("review", story, "--out", path, *arguments[2:])[0] == 0

@@ -124,6 +124,26 @@ def test_standard_input_is_told_by_its_first_bytes(data):
     assert json.loads(done.stdout) == [[list(article) for article in EXPECTED], []]
 
 
+@pytest.mark.parametrize(
+    ("data", "options", "texts"),
+    [
+        (b'id,"Text"\n1,One.\n2,Two.\n', {}, ["One.", "Two."]),
+        (b"n;words\n1;One.\n", {"text_column": "words"}, ["One."]),
+        (b"Text, body and soul\nof it.", {}, ["Text, body and soul\nof it."]),
+        (b"<?xml version='1.0'?>\n" + PAGE.encode(), {}, None),
+    ],
+)
+def test_a_name_without_an_end_is_told_by_its_first_bytes(tmp_path, data, options, texts):
+    path = tmp_path / "download"
+    path.write_bytes(data)
+    articles, problems, _ = read(path, **options)
+    assert problems == []
+    if texts is None:
+        assert articles[0].title == "Rockets hit base"
+    else:
+        assert [article.text for article in articles] == texts
+
+
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
 def test_columns_are_guessed_or_named(tmp_path, name):
     rows = [{"URL": "x/1", "Headline": "H", "summary": "short", "Body": TEXT, "n": 7}]
@@ -150,7 +170,11 @@ def test_a_missing_column_is_told_with_those_there(tmp_path, name, options):
     path = tmp_path / name
     path.write_bytes(write([{"date": "1 May", "text" if options else "note": TEXT}]))
     articles, [problem], _ = read(path, **options)
-    assert articles == [] and str(path) in problem and "'date'" in problem
+    if name == "rows.jsonl" and "id_column" in options:  # a row of those may lack a field
+        assert [article.text for article in articles] == [TEXT]
+    else:
+        assert articles == [] and "'date'" in problem
+    assert str(path) in problem
     assert f"--{next(iter(options), 'text_column')}".replace("_", "-") in problem
 
 
@@ -170,8 +194,31 @@ def test_bad_rows_of_csv_do_not_stop_the_others(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('id,text\n1,one\n2\n3,a,b\n4,"x"y\n5,five\n6,"never closed\n7,z\n', "utf-8")
     articles, problems, _ = read(path)
-    assert [article.text for article in articles] == ["one", "five"]
+    assert [article.text for article in articles] == ["one", "five", "z"]
     assert len(problems) == 4 and all(p.startswith(f"{path}:") for p in problems)
+
+
+def test_a_stray_quote_costs_its_own_row(tmp_path):
+    rows = "".join(f"{n},Part {n} burned.\n" for n in range(3, 50))
+    path = tmp_path / "a.csv"
+    path.write_text(f'id,text\n1,one\n2,"Rebels shot two.\n{rows}', encoding="utf-8")
+    articles, [problem], _ = read(path)
+    assert [article.id for article in articles] == ["1", *map(str, range(3, 50))]
+    assert problem == f"{path}:2: a quote that opens here is never closed"
+
+
+def test_rows_of_json_may_lack_a_title(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(as_jsonl([{"text": "a", "head": "H"}, {"text": "b"}]))
+    articles, problems, _ = read(path, title_column="head")
+    assert [article.title for article in articles] == ["H", None] and problems == []
+
+
+def test_names_that_stand_for_two_columns_are_told(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,note,text\na,b,c\n", encoding="utf-8")
+    assert read(path)[:2] == ([], [f"{path}: 2 columns have the name 'text'"])
+    assert read(path, text_column="note")[0][0].text == "b"
 
 
 def test_bad_files_do_not_stop_the_others(tmp_path):
@@ -210,6 +257,17 @@ def test_other_encodings_are_found_and_told(tmp_path, encoding):
     [article], problems, [note] = read(path)
     assert article.text == text and problems == []
     assert str(path) in note and "not UTF-8" in note
+
+
+@pytest.mark.parametrize(("declared", "encoding"), [("windows-1254", "cp1254"), ("zip", "cp1252")])
+def test_a_page_may_declare_its_encoding(tmp_path, declared, encoding):
+    place = "Şırnak" if declared == "windows-1254" else "Müller"
+    page = PAGE.replace("Temirlan", place).replace("<head>", f'<head><meta charset="{declared}">')
+    path = tmp_path / "page.html"
+    path.write_bytes(page.encode(encoding))
+    [article], problems, notes = read(path)
+    assert f"the {place} base" in article.text
+    assert problems == [] and len(notes) == (declared == "zip")
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])

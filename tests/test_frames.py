@@ -58,6 +58,8 @@ def test_bad_frames_are_named(tagger):
         tagger.tag_frame(TEXTS)
     with pytest.raises(ValueError, match="no column 'text'; it has: body, id"):
         tagger.tag_frame(pd.DataFrame({"body": TEXTS, "id": [1, 2, 3]}))
+    with pytest.raises(ValueError, match="more than one column 'text'"):
+        tagger.tag_frame(pd.DataFrame([["A bomb.", "Rain."]], columns=["text", "text"]))
     with pytest.raises(TypeError, match=r"article 1: column 'text' must hold a string.*dropna"):
         tagger.tag_frame(pd.DataFrame({"text": ["A bomb exploded.", None]}))
     with pytest.raises(TypeError, match="title must be a string, not int"):

@@ -82,6 +82,39 @@ def test_hard_wrapped_lines_are_joined_and_headlines_are_not():
     ]
 
 
+def test_headlines_of_like_length_stand_alone():
+    lines = [
+        "Gunmen kill three police officers in northern market town",
+        "Finance minister quits over budget row",
+        "Parliament votes to extend state of emergency by a month",
+        "Actor dies at 91 after long illness",
+        "Rebels seize the second bridge over the river in a week",
+    ]
+    assert texts("\n".join(lines)) == lines
+
+
+def test_a_long_title_does_not_hide_that_the_text_is_wrapped():
+    title = (
+        "Three killed as rockets hit the market of a town that had seen no war for over ten years"
+    )
+    body = (
+        "Three people were killed on Sunday when rockets hit\nthe market of a small town in the "
+        "north, where the\narmy has fought a rebel group since early spring.\n"
+    )
+    assert texts(f"{title}\n\n{body}") == [title, body.strip()]
+
+
+def test_capitals_are_joined_too():
+    text = "GUNMEN KILLED THREE MEN IN THE TOWN OF\nORLAN ON SUNDAY, THE ARMY SAID, AND\nFLED."
+    assert texts(text) == [text]
+
+
+def test_a_quotation_is_split_where_a_model_could_not_read_it_whole():
+    assert texts("“They ran. We hid,” he said.") == ["“They ran. We hid,” he said."]
+    speech = ["“They came at night.", *["They burned the mill and the school."] * 20, "We hid.”"]
+    assert texts(" ".join([*speech, "He left."])) == [*speech, "He left."]
+
+
 @pytest.mark.parametrize("text", ["", " \n\t\r\n", "\ufeff", "\x00\u200b"])
 def test_blank_text_has_no_sentences(text):
     assert split_sentences(text) == []
