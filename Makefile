@@ -7,7 +7,7 @@ demo: .venv/core
 	.venv/bin/conflict-nlp tag --format table docs/examples/article-1.txt
 
 test: .venv/dev
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/dev
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

@@ -45,6 +45,6 @@ def chromium():
 def browser(chromium):
     """A visitor's own browser, without cookies or pages of others."""
     context = chromium.new_context()
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     yield context
     context.close()

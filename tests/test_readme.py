@@ -236,6 +236,8 @@ def joined(language, block):
 def serve(command):
     """Start a command that serves, ask for its page, and stop it."""
     pytest.importorskip("gradio")
+    if "--port" not in command:
+        command += " --port 0"  # the usual one may be taken, by a page that is tested beside this
     with subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE, text=True) as server:
         try:
             address = re.search(r"http://\S+", server.stdout.readline())
