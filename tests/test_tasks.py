@@ -1,6 +1,7 @@
 """Tables of any labels: read, trained on, exported, tagged with; and models trained on."""
 
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from conflict_nlp import review, store
 from conflict_nlp.classifiers.torch import load_model
 from conflict_nlp.predict import LABELS, Tagger
 from tests import test_training
-from training import export_onnx, train_baseline
+from training import benchmark, calibrate, export_onnx, train_baseline
 from training import train_transformer as transformer
 from training.data import Task, find_task, read_sentences
 from training.output_layer import fit_output_layer
@@ -45,6 +46,13 @@ def tables(tmp_path_factory):
     (folder / "classes.tsv").write_text("".join(classes))
     (folder / "several.tsv").write_text("\n".join(several))
     (folder / "one.tsv").write_text("".join(one), newline="")
+    numbered = [
+        line.replace(f"\t{name}", f"\t{i}")
+        for i, name in enumerate(CLASSES)
+        for line in classes
+        if line.endswith(f"\t{name}\n")
+    ]
+    (folder / "numbers.tsv").write_text("".join(numbered))
     return folder
 
 
@@ -76,6 +84,32 @@ def test_the_baseline_learns_several_labels_and_one(tables, tmp_path):
     assert tagger.predict(FLAGS[0]).labels == ("label",) and not tagger.predict(FLAGS[1]).labels
 
 
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [("several", ["closed", "court", "frozen"]), ("one", ["closed"]), ("numbers", [*CLASSES])],
+)
+def test_labels_without_names_are_those_of_the_model(tables, tmp_path, capsys, caplog, name, names):
+    caplog.set_level(logging.INFO)
+    data, model, again = str(tables / f"{name}.tsv"), str(tmp_path / "b"), str(tmp_path / "again")
+    options = ["--folds", "3", "--data", data, "--label-names", *names]
+    train_baseline.main([*options, "--output", model])
+    benchmark.main(["--data", data, "--compare", model, model, "--rounds", "10"])
+    assert f"| {names[-1]} | " in capsys.readouterr().out
+    assert f"labels without names are taken for {', '.join(names)}" in caplog.text
+    calibrate.main(["--model", model, "--data", data, "--output", again])
+    options = ["--models", again, "--plots", str(tmp_path / "plots"), "--rounds", "10"]
+    benchmark.main(["--data", data, *options, "--output", str(tmp_path / "table")])
+    (result,) = json.loads((tmp_path / "table.json").read_text())
+    assert [*result["labels"]] == names and result["macro"]["f1"]["value"] > 0.95
+    (tmp_path / "other.csv").write_text("text,strike,protest\nMiners walked out.,1,0\n")
+    with pytest.raises(SystemExit):
+        calibrate.main(["--model", model, "--data", str(tmp_path / "other.csv"), "--output", again])
+    assert "other.csv has ('strike', 'protest')" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        benchmark.main(["--data", data, "--models", model, "baseline"])
+    assert "baseline has ('attack_event', " in capsys.readouterr().err
+
+
 def test_a_transformer_learns_classes(tables, base, tmp_path):
     path, run, out = tables / "classes.tsv", tmp_path / "run", tmp_path / "out"
     options = ["--base", str(base), "--data", str(path), "--output", str(run)]
@@ -94,7 +128,7 @@ def test_a_transformer_learns_classes(tables, base, tmp_path):
     # Its review sheets hold classes still.
     sheet = [("a", tagger.predict(["the match ended", "the rain fell"]))]
     review.write_sheet(sheet, tagger.thresholds, tmp_path / "sheet.csv")
-    task = find_task([tmp_path / "sheet.csv"], None, labels, "multi-class")
+    task = find_task([tmp_path / "sheet.csv"], None, Task(tuple(labels), "multi-class"))
     assert task.kind == "multi-class"
     targets = read_sentences([tmp_path / "sheet.csv"], task)["targets"]
     assert sorted(targets) == [[0, 1, 0], [1, 0, 0]]
@@ -130,6 +164,26 @@ def test_an_exported_model_comes_back_and_is_trained_on(checkpoint, precision, c
     assert trained.thresholds == tagger.thresholds
     record = json.loads((tmp_path / "run" / "training.json").read_text())
     assert record["options"]["max_length"] == 48 and record["training_sentences"] > 0
+
+
+def test_the_output_layer_stays_if_labels_are_the_same(checkpoint, tmp_path, caplog):
+    exported, run, data = tmp_path / "exported", tmp_path / "run", tmp_path / "data.tsv"
+    export_onnx.main(["--checkpoint", str(checkpoint), "--output", str(exported), "--fp32"])
+    data.write_text("".join(f"rockets hit the base {i}\t{i % 2}\t0\t0\t1\n" for i in range(8)))
+    options = ["--from", str(exported), "--data", str(data), "--output", str(run)]
+    options += ["--development", "0", "--epochs", "1", "--learning-rate", "1e-12"]
+    before = load_model(store.read(exported)).classifier.weight
+    new = ["w", "x", "y", "z"]
+    for names, stays in (
+        ([], True),
+        (["--label-names", *LABELS], True),
+        (["--label-names", *new], False),
+    ):
+        transformer.main([*options, *names])
+        after = AutoModelForSequenceClassification.from_pretrained(run).classifier.weight
+        assert torch.allclose(before, after, atol=1e-6) == stays
+        assert ("output layer is made new" in caplog.text) == (not stays)
+    assert f"{', '.join(LABELS)} (multi-label), the data w, x, y, z" in caplog.text
 
 
 @pytest.mark.parametrize("freeze", ["0", "1"])
@@ -224,6 +278,9 @@ ROWS = {
     ),
     "f.jsonl": '{"text": "one", "label": ["b"], "a_score": 0.5, "b_score": 1, "article": "x"}',
     "g.tsv": '"a ""quoted"" word\tand a tab"\t0\t1\nmore\t1\t1\n',
+    "h.csv": ",text,label\n0,one,1\n1,two,0\n",
+    "i.tsv": '"We will fight," he said.\t1\n"No."\t0\n',
+    "j.tsv": " \t1\ntwo\t0\n",
 }
 
 
@@ -237,6 +294,9 @@ ROWS = {
         ("e.json", ("a", "b"), "multi-label", [[0, 1]]),
         ("f.jsonl", ("a", "b"), "multi-label", [[0, 1]]),
         ("g.tsv", ("label_1", "label_2"), "multi-label", [[0, 1], [1, 1]]),
+        ("h.csv", ("label",), "multi-label", [[1], [0]]),
+        ("i.tsv", ("label",), "multi-label", [[1], [0]]),
+        ("j.tsv", ("label",), "multi-label", [[1], [0]]),  # public tables have blank texts
     ],
 )
 def test_shapes_of_files(tmp_path, name, labels, kind, targets):
@@ -246,7 +306,8 @@ def test_shapes_of_files(tmp_path, name, labels, kind, targets):
     assert (task.labels, task.kind) == (labels, kind)
     data = read_sentences([path], task)
     assert data["targets"] == targets
-    assert data["text"][0] == ('a "quoted" word\tand a tab' if name == "g.tsv" else data["text"][0])
+    quoted = {"g.tsv": 'a "quoted" word\tand a tab', "i.tsv": '"We will fight," he said.'}
+    assert data["text"][0] == quoted.get(name, data["text"][0])
 
 
 def test_names_are_given_to_classes_and_columns(tmp_path):
@@ -254,6 +315,8 @@ def test_names_are_given_to_classes_and_columns(tmp_path):
     task = find_task([tmp_path / "a.tsv"], ["low", "middle", "high"])
     assert task.labels == ("low", "middle", "high")
     assert read_sentences([tmp_path / "a.tsv"], task)["targets"] == [[1, 0, 0], [0, 0, 1]]
+    task = find_task([tmp_path / "a.tsv"], ["2", "1", "0"])
+    assert read_sentences([tmp_path / "a.tsv"], task)["targets"] == [[0, 0, 1], [1, 0, 0]]
     (tmp_path / "b.csv").write_text(f"text,{','.join(reversed(LABELS))}\none,0,0,0,1\n")
     task = find_task([tmp_path / "b.csv"])
     assert task.labels == LABELS
@@ -300,6 +363,10 @@ def test_names_and_files_that_do_not_fit_are_told(tmp_path):
     (tmp_path / "c.csv").write_text("text,x,y\none,1,0\n")
     with pytest.raises(ValueError, match="2 label names, but the data have 3 classes: a, b, c"):
         find_task([tmp_path / "a.tsv"], ["x", "y"])
+    with pytest.raises(ValueError, match="the data have no bb, but b: name labels as the data do"):
+        find_task([tmp_path / "a.tsv"], ["c", "a", "bb"])
+    with pytest.raises(ValueError, match="the data have no z, but x"):
+        find_task([tmp_path / "c.csv"], ["y", "z"])
     with pytest.raises(ValueError, match=r"c\.csv has the labels x, y, .*b\.tsv has label_1"):
         find_task([tmp_path / "b.tsv", tmp_path / "c.csv"])
     with pytest.raises(ValueError, match="'x' cannot name a label, or not two"):

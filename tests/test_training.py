@@ -1,9 +1,12 @@
 """One run of the whole training path on a tiny model and a tiny corpus, and its parts."""
 
+import argparse
 import hashlib
 import json
+import logging
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +22,27 @@ from transformers import (
     MPNetConfig,
     MPNetForSequenceClassification,
     PreTrainedTokenizerFast,
+    Trainer,
+    TrainerCallback,
 )
 
 from conflict_nlp import store
 from conflict_nlp.classifiers.torch import load_model
 from conflict_nlp.predict import LABELS, Tagger
 from conflict_nlp.sentences import split_sentences
-from training import annotations, benchmark, calibrate, export_onnx, quantise, train_baseline
+from training import (
+    annotations,
+    benchmark,
+    benchmark_robustness,
+    calibrate,
+    export_onnx,
+    frozen,
+    quantise,
+    train_baseline,
+)
 from training import train_transformer as transformer
 from training.data import (
+    Task,
     article_groups,
     in_development_split,
     read_sentences,
@@ -114,6 +129,7 @@ def test_a_trained_transformer_becomes_a_model_that_tags(checkpoint, tmp_path):
         assert f1_score(true, given, average="macro") > 0.9
     card = (tmp_path / "int8" / "README.md").read_text()
     assert "learning_rate: 0.002" in card and "| `attack_event` |" in card
+    assert "- data: train.jsonl\n" in card and "docs/benchmark.md" not in card
 
 
 def test_the_exported_model_gives_the_logits_of_torch(checkpoint, tmp_path, corpus):
@@ -164,18 +180,58 @@ def test_int8_keeps_channels_that_reach_far_beyond_the_others(base, corpus, tmp_
     torch.testing.assert_close(after.weight[:, 5].detach(), before)
 
 
-def test_a_run_that_was_cut_off_goes_on(base, corpus, tmp_path):
-    options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path)]
-    options += ["--save-steps", "5", "--development", "0.25"]
-    transformer.main([*options, "--epochs", "1"])
-    state = tmp_path / "checkpoints" / "trainer_state.json"
-    before = json.loads(state.read_text())
-    transformer.main([*options, "--epochs", "2", "--resume"])
-    after = json.loads(state.read_text())
-    assert after["global_step"] == 2 * before["global_step"] >= 10
-    # Had the first epoch run again, its evaluation would be there too.
-    epochs = [row["epoch"] for row in after["log_history"] if "eval_loss" in row]
-    assert epochs == [2.0]
+class Steps(TrainerCallback):
+    """Counts steps, and cuts a run off when it has saved its first checkpoint."""
+
+    def __init__(self, cuts):
+        self.cuts, self.done = cuts, 0
+
+    def on_step_end(self, *_, **__):
+        self.done += 1
+
+    def on_save(self, *_, **__):
+        if self.cuts:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_was_cut_off_goes_on(base, corpus, tmp_path, monkeypatch, capsys, caplog):
+    data = tmp_path / "data.jsonl"
+    shutil.copy(corpus, data)
+    folder = tmp_path / "run" / "checkpoints"
+    options = ["--base", str(base), "--data", str(data), "--output", str(folder.parent)]
+    options += ["--save-steps", "15", "--development", "0.25", "--epochs", "2"]
+
+    def run(*more, cuts=False):
+        steps = Steps(cuts)
+        trainer = partial(Trainer, callbacks=[steps])
+        monkeypatch.setattr(transformer, "Trainer", trainer)
+        transformer.main([*options, *more])
+        return steps.done
+
+    with pytest.raises(KeyboardInterrupt):
+        run("--learning-rate", "0.1", cuts=True)
+    (folder / "checkpoint-999").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        run(cuts=True)  # another run: nothing is left of the one before
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-15", "options.json"]
+    for more in (["--epochs", "3"], ["--seed", "1", "--freeze-layers", "1"]):
+        with pytest.raises(SystemExit):
+            run(*more, "--resume")
+        told = capsys.readouterr().err.strip().splitlines()[-1]
+        assert "had another --" in told and all(name in told for name in more[::2])
+    text = data.read_text()
+    data.write_text(text.replace("killed", "murdered"))
+    with pytest.raises(SystemExit):
+        run("--resume")
+    assert "had another --data\n" in capsys.readouterr().err
+    data.write_text(text)
+    done = run("--resume", "--save-steps", "1000")
+    assert done + 15 == json.loads((folder / "trainer_state.json").read_text())["global_step"]
+    (folder / "options.json").unlink()
+    assert run("--resume") == 0 and "may have had other options" in caplog.text
+    shutil.rmtree(folder)
+    with pytest.raises(SystemExit):
+        run("--resume")
 
 
 def test_frozen_layers_stay_as_they_were(base, corpus, tmp_path):
@@ -199,6 +255,72 @@ def test_frozen_layers_stay_as_they_were(base, corpus, tmp_path):
         logits = model(batch["input_ids"], batch["attention_mask"]).logits.numpy()
     macro = f1_score(np.array(data["targets"]) >= 0.5, logits >= 0, average="macro")
     assert record["development"]["f1_macro"] == pytest.approx(macro, abs=0.02)
+
+
+def test_the_memory_that_frozen_layers_take_is_told(base, corpus, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(frozen, "_LARGE", 1000)
+    caplog.set_level(logging.INFO)
+    options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path)]
+    transformer.main([*options, "--freeze-layers", "1", "--epochs", "0.1"])
+    assert "GB of memory" in caplog.text
+
+
+@pytest.mark.parametrize(("kind", "most"), [(BertConfig, 20), (MPNetConfig, 18)])
+def test_no_more_tokens_are_read_than_there_are_positions(base, tmp_path, kind, most):
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes |= {"vocab_size": 300, "intermediate_size": 32, "max_position_embeddings": 20}
+    model = AutoModelForSequenceClassification.from_config(kind(**sizes))
+    for parameter in model.parameters():  # the exporter merges vectors that are equal
+        parameter.data += 0.01 * torch.randn_like(parameter)
+    model.save_pretrained(tmp_path / "base")
+    transformer.AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "base")
+    rows = [f"rockets hit the base {'again ' * 40}{i}\t{i % 2}\n" for i in range(8)]
+    (tmp_path / "data.tsv").write_text("".join(rows))
+    options = ["--data", str(tmp_path / "data.tsv"), "--output", str(tmp_path / "run")]
+    options += ["--max-length", "128", "--development", "0", "--epochs", "1"]
+    transformer.main(["--base", str(tmp_path / "base"), *options])
+    out = str(tmp_path / "out")
+    export_onnx.main(["--checkpoint", str(tmp_path / "run"), "--output", out, "--fp32"])
+    assert store.read(tmp_path / "out").manifest["max_length"] == most
+    assert Tagger.from_pretrained(out).predict("again " * 100).truncated
+
+
+def test_one_gpu_a_process_and_bfloat16_only_where_it_is_computed_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
+    )
+    assert not transformer.has_bfloat16()
+    options = {"epochs": 1, "learning_rate": 1e-4, "batch_size": 8, "save_steps": 10, "seed": 0}
+    options = argparse.Namespace(output=tmp_path, freeze_layers=0, **options)
+    arguments = transformer.trainer_arguments(options, bfloat16=False, evaluates=False)
+    assert (arguments.n_gpu, arguments.train_batch_size) == (1, 8)
+
+
+def test_what_is_held_out(base, corpus, tmp_path, capsys):
+    (tmp_path / "config.toml").write_text("development = 0.1\nepochs = 0.1\n")
+    options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path / "run")]
+    options += ["--config", str(tmp_path / "config.toml")]
+    for more, share in (
+        (["--development-data", str(corpus)], 0),
+        (["--development-data", str(corpus), "--development", "0.1"], 0.1),
+        ([], 0.1),
+    ):
+        transformer.main([*options, *more])
+        record = json.loads((tmp_path / "run" / "training.json").read_text())
+        kept, _ = split_articles(read_sentences([corpus]), share)
+        assert record["training_sentences"] == len(kept)
+    one = tmp_path / "one.jsonl"
+    one.write_text(corpus.read_text().splitlines()[0])
+    for more, message in (
+        (["--development", "1"], "--development must be 0 or more and below 1"),
+        (["--development", "0.9999", "--data", str(one)], "no article is left to train on"),
+    ):
+        with pytest.raises(SystemExit):
+            transformer.main([*options, *more])
+        assert message in capsys.readouterr().err
 
 
 def test_layers_that_cannot_be_frozen_are_named(base, corpus, tmp_path, capsys):
@@ -226,7 +348,41 @@ def test_the_baseline_learns_and_loads(corpus, tmp_path):
     train_baseline.main(["--data", str(corpus), "--output", str(tmp_path / "b"), "--folds", "3"])
     tagger = Tagger.from_pretrained(tmp_path / "b")
     assert tagger.predict("six people were killed on day 9.").labels == ("casualty_report",)
-    assert "Out-of-fold macro F1" in (tmp_path / "b" / "README.md").read_text()
+    card = (tmp_path / "b" / "README.md").read_text()
+    assert "Out-of-fold macro F1" in card and "the best of 6 settings" in card
+    assert "480 sentences of 60 articles, from train.jsonl" in card
+    assert "docs/" not in card
+
+
+def test_models_are_measured_by_the_names_of_their_labels(corpus, tmp_path, capsys):
+    other = tmp_path / "other"
+    names = [LABELS[i] for i in (3, 0, 1, 2)]
+    options = ["--data", str(corpus), "--folds", "3", "--output", str(other)]
+    train_baseline.main([*options, "--label-names", *names])
+    assert Tagger.from_pretrained(other).labels == tuple(names)
+    data = read_sentences([corpus])
+    true = np.array(data["targets"]) >= 0.5
+    predictions = Tagger.from_pretrained(other).predict(list(data["text"]))
+    given = np.array([[label in p.labels for label in LABELS] for p in predictions])
+    expected = dict(zip(LABELS, f1_score(true, given, average=None).round(4)))
+    assert min(expected.values()) > 0.9
+    # Beside a model with another order, whose order it is then, and alone.
+    for chosen in (["baseline", str(other)], [str(other), "--record"]):
+        options = ["--data", str(corpus), "--output", str(tmp_path / "table"), "--rounds", "20"]
+        benchmark.main([*options, "--models", *chosen])
+        result = json.loads((tmp_path / "table.json").read_text())[-1]
+        assert {k: row["f1"] for k, row in result["labels"].items()} == expected
+    recorded = store.read(other).manifest["scores"]
+    assert {k: recorded[k] for k in LABELS} == {k: round(v, 3) for k, v in expected.items()}
+    capsys.readouterr()
+    benchmark_robustness.main(["--data", str(corpus), "--models", "baseline", str(other)])
+    macro = f1_score(true, given, average="macro")
+    assert f"| {other} | {macro:.3f} |" in capsys.readouterr().out
+    (tmp_path / "some.csv").write_text(f"text,{LABELS[0]},{LABELS[1]}\none,1,0\n")
+    for main in (benchmark.main, benchmark_robustness.main):
+        with pytest.raises(SystemExit):
+            main(["--data", str(tmp_path / "some.csv"), "--models", "baseline"])
+        assert "some.csv has ('attack_event', 'casualty_report')" in capsys.readouterr().err
 
 
 def test_the_benchmark_writes_what_it_measures(corpus, tmp_path, capsys):
@@ -313,6 +469,15 @@ def test_calibrated_scores_never_fall_as_the_logit_rises():
     assert found.tails.tolist() == [[found.scale[0]] * 2]
 
 
+def test_scores_that_fall_where_a_label_holds_are_not_turned_round(caplog):
+    true = np.arange(400)[:, None] % 10 == 0
+    logits = (np.random.default_rng(0).normal(size=(400, 1)) - true).astype(np.float32)
+    start = calibrate.Calibration.identity("a")
+    for found in (calibrate.fit(logits, true, "a"), calibrate.fit(logits, true, "a", start=start)):
+        assert found.to_dict() == start.to_dict()
+    assert "a: logits are no higher where it holds" in caplog.text
+
+
 def test_a_calibration_without_tails_has_one_scale():
     row = {"scale": 0.5, "bias": 1, "threshold": 0.5, "uncertain": [1, 0]}
     found = calibrate.Calibration.from_dict({"a": row})
@@ -331,6 +496,23 @@ def test_no_article_is_cut_in_two(corpus):
     assert len(training) + len(development) == 480 and len(development) > 48
     assert article_groups(["a@3", "a", "b"]) == ["a", "a", "b"]
     assert in_development_split("a@3", 0.5) == in_development_split("a", 0.5)
+    assert article_groups(["@bbc", "@cnn@2", ""]) == ["@bbc", "@cnn", ""]
+    split = {in_development_split(f"@{i}", 0.5) for i in range(20)}
+    assert split == {True, False}
+
+
+def test_texts_without_an_id_are_told_apart_by_their_words(tmp_path):
+    numbers = [{"article": i, "text": f"{i} {j}", "labels": []} for i in (0, 1) for j in (0, 1)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, numbers)))
+    assert read_sentences([tmp_path / "a.jsonl"])["article"] == ["0", "0", "1", "1"]
+    rows = ["one", "two", "one"]
+    (tmp_path / "b.jsonl").write_text("".join(f'{{"text": "{t}", "labels": []}}\n' for t in rows))
+    (tmp_path / "c.tsv").write_text("".join(f"{text}\t0\t0\t1\t1\n" for text in rows))
+    (tmp_path / "d.csv").write_text("".join(f"{text},0,0,1,1\n" for text in rows))
+    task = Task(names=dict(zip(("label_1", "label_2", "label_3", "label_4"), LABELS)))
+    found = read_sentences([tmp_path / name for name in ("b.jsonl", "c.tsv", "d.csv")], task)
+    articles = found["article"][:]
+    assert articles == articles[:3] * 3 and len(set(articles)) == 2 and articles[0] == articles[2]
 
 
 @pytest.mark.parametrize(
@@ -340,6 +522,8 @@ def test_no_article_is_cut_in_two(corpus):
         ({"id": "a", "sentences": [{"text": None, "labels": []}]}, "has no 'text'"),
         ({"text": "x"}, "neither 'labels' nor 'targets'"),
         ({"text": "x", "targets": [1, 0]}, "2 targets for 4 labels"),
+        ({"text": "x", "targets": [1, 0, 0, 1.5]}, r"targets must lie in 0..1, not \[1.0"),
+        ({"text": "x", "targets": [1, 0, 0, float("nan")]}, r"targets must lie in 0..1"),
     ],
 )
 def test_bad_rows_name_file_and_line(tmp_path, line, message):
@@ -361,22 +545,35 @@ def test_a_missing_data_file_is_named(tmp_path):
 
 
 def test_options_come_from_a_file_and_the_command_line_wins(tmp_path, capsys):
-    import argparse
-
     def parser():
         made = argparse.ArgumentParser()
         made.add_argument("--epochs", type=float, required=True)
         made.add_argument("--seed", type=int, default=0)
+        made.add_argument("--data", type=Path, nargs="+")
+        made.add_argument("--label-names", nargs="+")
+        made.add_argument("--resume", action="store_true")
         return made
 
     config = tmp_path / "options.toml"
     config.write_text("epochs = 3\nseed = 5\n")
     options = parse(parser(), ["--config", str(config), "--seed", "7"])
     assert (options.epochs, options.seed) == (3.0, 7)
-    config.write_text("epoch = 3\n")
-    with pytest.raises(SystemExit) as stopped:
-        parse(parser(), ["--config", str(config)])
-    assert stopped.value.code == 2 and "unknown key 'epoch'" in capsys.readouterr().err
+    config.write_text('epochs = 1\ndata = "a.tsv"\nlabel_names = ["a", 1]\nresume = true\n')
+    options = parse(parser(), ["--config", str(config)])
+    assert (options.data, options.label_names, options.resume) == ([Path("a.tsv")], ["a", "1"], 1)
+    for line, message in (
+        ("epoch = 3", "unknown key 'epoch'"),
+        ('epochs = "three"', "epochs cannot be 'three'"),
+        ("epochs = true", "epochs cannot be True"),
+        ("epochs = [3]", r"epochs cannot be [3]"),
+        ("seed = 1.5", "seed cannot be 1.5"),
+        ('resume = "false"', "resume cannot be 'false'"),
+        ("data = []", "data cannot be []"),
+    ):
+        config.write_text(line)
+        with pytest.raises(SystemExit) as stopped:
+            parse(parser(), ["--config", str(config)])
+        assert stopped.value.code == 2 and message in capsys.readouterr().err
 
 
 def test_labels_part_from_text_and_come_back(tmp_path, capsys):

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+from sklearn.metrics import average_precision_score
 
 from conflict_nlp import store
 from conflict_nlp.predict import Tagger
 from training.calibrate import expected_calibration_error
 from training.compare import compare
-from training.data import article_groups, read_sentences, texts_by_article
+from training.data import article_groups, models_task, read_sentences, texts_by_article
 from training.options import errors_in_one_line, parse
 from training.progress import track
 
@@ -35,19 +35,19 @@ _BEGIN, _END = "<!-- table -->", "<!-- end of table -->"
 _IN_ARTICLE = ", in article"
 
 
-def macro_means(
+def by_label(
     true: NDArray[np.bool_],
     given: NDArray[np.bool_],
     scores: NDArray[np.float64],
     weights: NDArray[np.float64],
-) -> dict[str, float]:
-    """Return the means over the labels of precision, recall, F1 and average precision.
+) -> dict[str, NDArray[np.float64]]:
+    """Return precision, recall, F1 and average precision, each an array with one value a label.
 
     Arrays are [sentences, labels]; `weights` [sentences] counts each sentence so many times. What
     has no sentence to be measured on counts 0.
     """
     both, positives, predicted = (weights @ part for part in (true & given, true, given))
-    values = {
+    return {
         "precision": both / np.maximum(predicted, 1),
         "recall": both / np.maximum(positives, 1),
         "f1": 2 * both / np.maximum(positives + predicted, 1),
@@ -60,6 +60,16 @@ def macro_means(
             ]
         ),
     }
+
+
+def macro_means(
+    true: NDArray[np.bool_],
+    given: NDArray[np.bool_],
+    scores: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> dict[str, float]:
+    """Return the means over the labels of what `by_label` returns."""
+    values = by_label(true, given, scores, weights)
     return {name: float(value.mean()) for name, value in values.items()}
 
 
@@ -106,6 +116,7 @@ def by_source(
 
 def measure(
     name: str,
+    labels: Sequence[str],
     articles: Sequence[Sequence[str]],
     true: NDArray[np.bool_],
     groups: Sequence[str],
@@ -116,7 +127,8 @@ def measure(
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
     """Return every figure of one model (sizes in MB, speed in sentences/s), and its scores.
 
-    Each sentence of `articles` is tagged on its own, or seen in its article.
+    Each sentence of `articles` is tagged on its own, or seen in its article; `labels` names the
+    columns of `true` and of the scores.
     """
     tagger = Tagger.from_pretrained(name)
     texts = list(chain.from_iterable(articles))
@@ -127,32 +139,25 @@ def measure(
     else:
         predictions = tagger.predict(texts)
     seconds = time.perf_counter() - began
-    labels = tagger.labels
     given = np.array([[label in p.labels for label in labels] for p in predictions])
     scores = np.array([[p.scores[label] for label in labels] for p in predictions])
-    precision, recall, f1, support = precision_recall_fscore_support(
-        true, given, average=None, zero_division=0
-    )
+    weights = np.ones(len(true))
+    values = by_label(true, given, scores, weights)
     intervals = bootstrap_intervals(true, given, scores, groups, rounds, seed)
     folder = store.find(name)
     return {
         "model": name + _IN_ARTICLE * in_article,
         "labels": {
             label: {
-                "precision": round(float(precision[i]), 4),
-                "recall": round(float(recall[i]), 4),
-                "f1": round(float(f1[i]), 4),
-                "average_precision": round(
-                    float(average_precision_score(true[:, i], scores[:, i])), 4
-                ),
+                **{name: round(float(value[i]), 4) for name, value in values.items()},
                 "calibration_error": round(expected_calibration_error(scores[:, i], true[:, i]), 4),
-                "sentences": int(support[i]),
+                "sentences": int(true[:, i].sum()),
             }
             for i, label in enumerate(labels)
         },
         "macro": {
             mean: {"value": round(value, 4), "interval": [round(v, 4) for v in intervals[mean]]}
-            for mean, value in macro_means(true, given, scores, np.ones(len(true))).items()
+            for mean, value in macro_means(true, given, scores, weights).items()
         },
         "size_mb": round(sum(p.stat().st_size for p in folder.iterdir()) / 1e6, 1),
         "sentences_per_second": round(len(texts) / seconds),
@@ -229,7 +234,8 @@ def report(options: argparse.Namespace) -> None:
     if options.compare:
         print(compare(options.compare, options.data, options.rounds, options.seed))
         return
-    data = read_sentences(options.data)
+    task = models_task(options.models, options.data)
+    data = read_sentences(options.data, task)
     articles = texts_by_article(data)
     groups = article_groups(data["article"])
     true = np.array(data["targets"]) >= 0.5
@@ -238,7 +244,7 @@ def report(options: argparse.Namespace) -> None:
         has_context = "context.json" in store.read(store.find(name)).files
         for in_article in [False, True] if has_context else [False]:
             result, found = measure(
-                *(name, articles, true, groups, options.rounds, options.seed),
+                *(name, task.labels, articles, true, groups, options.rounds, options.seed),
                 in_article=in_article,
             )
             results.append(result)
@@ -250,7 +256,7 @@ def report(options: argparse.Namespace) -> None:
     if options.plots:
         from training.plots import plot  # matplotlib takes long to import
 
-        plot(options.plots, list(results[0]["labels"]), true, scores)
+        plot(options.plots, task.labels, true, scores)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         page = options.output.with_suffix(".md")
@@ -264,7 +270,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="Score models on held-out articles.",
         epilog="Example: python -m training.benchmark --data test.jsonl --compare default runs/a",
     )
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled files")
     parser.add_argument(
         "--models", nargs="+", default=["baseline", "minilm"], help="names or folders"
     )

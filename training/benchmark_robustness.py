@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from sklearn.metrics import f1_score
 
 from conflict_nlp.predict import Tagger
-from training.data import read_sentences
+from training.data import models_task, read_sentences
+from training.metrics import scores
 from training.options import errors_in_one_line, parse
 
 _STRAIGHT = str.maketrans("“”„‘’‚", "\"\"\"'''")
@@ -44,18 +44,17 @@ COPIES: dict[str, Callable[[str], str]] = {
 
 def report(options: argparse.Namespace) -> None:
     """Score the models on each copy of the sentences and print a table."""
-    data = read_sentences(options.data)
+    task = models_task(options.models, options.data)
+    data = read_sentences(options.data, task)
     texts, true = list(data["text"]), np.array(data["targets"]) >= 0.5
     print(f"| model | as it is | {' | '.join(COPIES)} |\n|---|---|{'---|' * len(COPIES)}")
     for name in options.models:
         tagger = Tagger.from_pretrained(name)
-        thresholds = np.array(list(tagger.thresholds.values()))
 
-        def macro(
-            copy: list[str], tagger: Tagger = tagger, thresholds: np.ndarray = thresholds
-        ) -> float:
-            given = tagger.predict_proba(copy) >= thresholds
-            return float(f1_score(true, given, average="macro", zero_division=0))
+        def macro(copy: list[str], tagger: Tagger = tagger) -> float:
+            found = tagger.predict(copy)
+            given = np.array([[label in p.labels for label in task.labels] for p in found])
+            return next(iter(scores(true, given, task).values()))
 
         first = macro(texts)
         changes = [100 * (macro([change(t) for t in texts]) - first) for change in COPIES.values()]
@@ -68,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description="Measure what case and quotation marks change.",
         epilog="Example: python -m training.benchmark_robustness --data test.jsonl",
     )
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled JSON lines")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled files")
     parser.add_argument("--models", nargs="+", default=["baseline", "minilm"])
     options = parse(parser, argv)
     with errors_in_one_line(parser):

@@ -29,7 +29,7 @@ from conflict_nlp import classifiers, store
 from conflict_nlp.calibration import BEND, Calibration, probabilities
 from conflict_nlp.context import Context
 from training.context import fit_context, seen_in_article
-from training.data import Task, read_sentences
+from training.data import models_task, read_sentences
 from training.options import errors_in_one_line, parse
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ def fit(
         ``"multi-label"``, or ``"multi-class"`` where exactly one label holds.
     start
         What to keep, with a warning, for labels that hold in fewer than 10 sentences, or in all
-        but fewer than 10; of classes, if there are fewer than 10 sentences.
+        but fewer than 10; of classes, if there are fewer than 10 sentences. Labels whose logits
+        are no higher where they hold keep it too, or plain sigmoids without it.
 
     Raises
     ------
@@ -77,7 +78,12 @@ def fit(
             continue
         if true.all() or not true.any():
             raise ValueError(f"the development articles have only one value of {label!r}")
-        row = {**_fit_scores(logits[:, column], true), "threshold": 0.5, "uncertain": (1, 0)}
+        fitted = _fit_scores(logits[:, column], true)
+        if fitted is None:
+            log.warning("%s: logits are no higher where it holds; not calibrated", label)
+            rows[label] = (start or Calibration.identity(labels)).to_dict()[label]
+            continue
+        row = {**fitted, "threshold": 0.5, "uncertain": (1, 0)}
         scores = Calibration.from_dict({label: row}).scores(logits[:, [column]])[:, 0]
         row["threshold"] = best_threshold(scores, true)
         row["uncertain"] = uncertain_band(scores, true, row["threshold"])
@@ -85,10 +91,11 @@ def fit(
     return Calibration.from_dict(rows)
 
 
-def _fit_scores(logits: NDArray[np.float32], true: NDArray[np.bool_]) -> dict[str, Any]:
+def _fit_scores(logits: NDArray[np.float32], true: NDArray[np.bool_]) -> dict[str, Any] | None:
     """Return scale, bias and tails: a logistic regression on a logit that bends twice.
 
-    Where a score would fall as its logit rises, there are no bends (Platt scaling).
+    Where a score would fall as its logit rises, there are no bends (Platt scaling); None where it
+    would fall even then.
     """
     outside = logits - np.clip(logits, -BEND, BEND)
     bent = np.stack([logits, np.minimum(outside, 0), np.maximum(outside, 0)], axis=1)
@@ -98,6 +105,8 @@ def _fit_scores(logits: NDArray[np.float32], true: NDArray[np.bool_]) -> dict[st
     if min(scale, scale + bends[0], scale + bends[1]) <= 0:
         fitted = LogisticRegression(C=1e4).fit(logits[:, None], true)
         scale, bends = fitted.coef_[0, 0], [0, 0]
+        if scale <= 0:
+            return None
     tails = [scale + bend for bend in bends]
     return {"scale": scale, "bias": fitted.intercept_[0], "tails": tails}
 
@@ -230,7 +239,7 @@ def write_calibration(
 def write_calibrated(options: argparse.Namespace) -> None:
     """Write the calibrated copy that `options` describe; print what changed on its articles."""
     source = store.read(store.find(options.model))
-    task = Task(tuple(source.manifest["labels"]), source.manifest.get("task", "multi-label"))
+    task = models_task([options.model], options.data)
     data = read_sentences(options.data, task)
     targets = np.array(data["targets"]) >= 0.5
     logits, _ = classifiers.load(source).logits(list(data["text"]), 32)

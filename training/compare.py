@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conflict_nlp.predict import Tagger
-from training.data import Task, article_groups, find_task, read_sentences, texts_by_article
+from training.data import article_groups, models_task, read_sentences, texts_by_article
 from training.progress import track
 
 _FEW_ARTICLES = 20
@@ -87,14 +87,10 @@ def compare(names: Sequence[str], paths: Sequence[Path], rounds: int, seed: int)
     ValueError
         If models and data have different labels, or there are fewer than two articles.
     """
+    task = models_task(names, paths)
+    labels = task.labels
     taggers = [Tagger.from_pretrained(name) for name in names]
-    labels = taggers[0].labels
-    task = find_task(paths, known=labels)
-    given = {names[1]: taggers[1].labels, ", ".join(map(str, paths)): task.labels}
-    for what, found in given.items():
-        if not set(found) <= set(labels) or (what == names[1] and found != labels):
-            raise ValueError(f"{names[0]} has the labels {labels}, {what} has {found}")
-    data = read_sentences(paths, Task(labels, task.kind))
+    data = read_sentences(paths, task)
     articles, groups = texts_by_article(data), article_groups(data["article"])
     true = np.array(data["targets"]) >= 0.5
     number = len(set(groups))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import Dataset
 
+from conflict_nlp import store
 from conflict_nlp.labels import LABELS
-from training.tables import RESERVED, Table, read_table
+from training.tables import RESERVED, Table, read_table, unnamed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,7 @@ FOUR_LABELS = Task()
 def find_task(
     paths: Sequence[str | Path],
     labels: Sequence[str] | None = None,
-    known: Sequence[str] = LABELS,
-    known_kind: str = "multi-label",
+    known: Task | None = None,
 ) -> Task:
     """Tell from files what is to be learnt.
 
@@ -64,9 +67,11 @@ def find_task(
     labels
         Names of the labels, in the order of the columns or of the sorted classes; if they are the
         names in the data, they give the order. Without them the names are those in the data.
-    known, known_kind
-        Labels and kind of a task that the data may be of: of JSON lines with lists of labels,
-        which do not tell, and of files that have just these labels, in whatever order.
+    known
+        The task of a model that the data may be of. It is that of JSON lines with lists of labels,
+        which do not tell (without a model `FOUR_LABELS` are), of files that have just its labels,
+        in whatever order, and, unless it is `FOUR_LABELS`, of those with as many columns without
+        names, or with numbers of its classes from 0 on, which are taken in its order.
 
     Raises
     ------
@@ -76,31 +81,57 @@ def find_task(
         If the files do not fit each other or the names; names them.
     """
     tables = [read_table(Path(path)) for path in paths]
-    expected = Task(tuple(known), known_kind)
     if any("label" in record for table in tables for record in table.records):
-        return _one_column(tables, labels, expected)
-    columns = [table.labels or tuple(labels or known) for table in tables]
+        return _one_column(tables, labels, known)
+    expected = known or FOUR_LABELS
+    columns = [table.labels or tuple(labels or expected.labels) for table in tables]
     for table, found in zip(tables, columns):
         if set(found) != set(columns[0]):
             raise ValueError(
                 f"{table.path} has the labels {', '.join(found)}, {tables[0].path} has "
                 f"{', '.join(columns[0])}: train on files of one kind"
             )
-    if labels is None and set(columns[0]) == set(known):
+    if labels is None and set(columns[0]) == set(expected.labels):
         return expected
+    if labels is None and known is not None and _fits(columns[0], known):
+        return _by_position(columns[0], known)
     return _named(columns[0], labels, "multi-label")
 
 
-def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, expected: Task) -> Task:
+def _fits(columns: tuple[str, ...], known: Task) -> bool:
+    """Tell whether columns have no names, and are as many as the labels, which have.
+
+    Not of the shipped models' labels: other tasks have four labels too.
+    """
+    is_other = known.kind == "multi-label" and known != FOUR_LABELS
+    return is_other and columns == unnamed(len(known.labels)) != known.labels
+
+
+def _by_position(found: Iterable[str], known: Task) -> Task:
+    log.info("labels without names are taken for %s, in this order", ", ".join(known.labels))
+    return replace(known, names=dict(zip(found, known.labels)))
+
+
+def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, known: Task | None) -> Task:
     values: dict[str, list[str]] = {}
     for record in (record for table in tables for record in table.records):
         if "label" not in record:
             raise ValueError(f"{record['where']}: several labels, where other texts have one class")
         values.setdefault(record["label"], []).append(record["where"])
-    if labels is None and expected.kind == "multi-class" and values.keys() <= {*expected.labels}:
-        return expected
-    if values.keys() <= {"0", "1"}:
-        return _named(tables[0].labels or ("label",), labels, "multi-label")
+    column = tables[0].labels or unnamed(1)
+    are_flags = values.keys() <= {"0", "1"}
+    if labels is None and known is not None and known.kind == "multi-class":
+        if values.keys() <= {*known.labels}:
+            return known
+        numbers = [str(i) for i in range(len(known.labels))]
+        are_numbers = values.keys() <= {*numbers} and {*numbers}.isdisjoint(known.labels)
+        # Flags in a column that has a name are no classes.
+        if are_numbers and (column == unnamed(1) or not are_flags):
+            return _by_position(numbers, known)
+    if are_flags and labels is None and known is not None and _fits(column, known):
+        return _by_position(column, known)
+    if are_flags:
+        return _named(column, labels, "multi-label")
     if "" in values:
         raise ValueError(f"{values[''][0]}: no label")
     for value, places in values.items():
@@ -113,7 +144,7 @@ def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, expected:
     classes = sorted(values, key=int) if whole else sorted(values)
     if len(classes) == 1:
         raise ValueError(f"{tables[0].path}: all texts have one class, {classes[0]!r}")
-    if whole and labels is not None and int(classes[-1]) == len(labels) - 1:
+    if labels and whole and {*labels}.isdisjoint(classes) and int(classes[-1]) == len(labels) - 1:
         # Numbers are positions: a class between may have no text here.
         return Task(tuple(labels), "multi-class", dict(zip(map(str, range(len(labels))), labels)))
     return _named(classes, labels, "multi-class")
@@ -129,7 +160,49 @@ def _named(found: Sequence[str], labels: Sequence[str] | None, kind: str) -> Tas
             f"{len(labels)} label names, but the data have {len(found)} "
             f"{'classes' if kind == 'multi-class' else 'labels'}: {', '.join(found)}"
         )
+    other = sorted({*labels} - {*found})
+    if len(other) < len({*labels}):
+        raise ValueError(
+            f"the data have no {', '.join(other)}, but {', '.join(sorted({*found} - {*labels}))}: "
+            "name labels as the data do, or all of them otherwise"
+        )
     return Task(tuple(labels), kind, dict(zip(found, labels)))
+
+
+def task_of(folder: store.ModelFolder) -> Task:
+    """Return the task of a model."""
+    return Task(tuple(folder.manifest["labels"]), folder.manifest.get("task", "multi-label"))
+
+
+def models_task(names: Sequence[str], paths: Sequence[str | Path]) -> Task:
+    """Return the task that models and labelled files share, labels in the first model's order.
+
+    Parameters
+    ----------
+    names
+        Names or folders of models.
+    paths
+        Files that `training.tables.read_table` reads.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ModelError
+        If a model is missing or damaged.
+    ValueError
+        If models and files have different labels.
+    """
+    tasks = {name: task_of(store.read(store.find(name))) for name in names}
+    first = tasks[names[0]]
+    task = find_task(paths, known=first)
+    for what, found in {**tasks, ", ".join(map(str, paths)): task}.items():
+        if {*found.labels} != {*first.labels} or found.kind != first.kind:
+            raise ValueError(
+                f"{names[0]} has the labels {first.labels} ({first.kind}), {what} has "
+                f"{found.labels} ({found.kind})"
+            )
+    return task
 
 
 def read_sentences(paths: Sequence[str | Path], task: Task = FOUR_LABELS) -> Dataset:
@@ -151,7 +224,7 @@ def read_sentences(paths: Sequence[str | Path], task: Task = FOUR_LABELS) -> Dat
     FileNotFoundError
         If a path does not exist.
     ValueError
-        If a row has no text, an unknown label, or targets of another length.
+        If a row has no text, an unknown label, or targets of another length or outside 0..1.
     """
     rows = [
         {
@@ -172,6 +245,8 @@ def _targets(record: Mapping[str, Any], task: Task) -> list[float]:
         targets = [float(value) for value in record["targets"]]
         if len(targets) != len(task.labels):
             raise ValueError(f"{where}: {len(targets)} targets for {len(task.labels)} labels")
+        if not all(0 <= target <= 1 for target in targets):
+            raise ValueError(f"{where}: targets must lie in 0..1, not {targets}")
         return targets
     if "label" in record and task.kind == "multi-label":
         if len(task.labels) != 1 or record["label"] not in ("0", "1"):
@@ -193,8 +268,11 @@ def _targets(record: Mapping[str, Any], task: Task) -> list[float]:
 
 
 def article_groups(articles: Iterable[str]) -> list[str]:
-    """Return the group of each article id: the id up to ``@``, which marks windows of one text."""
-    return [article.split("@")[0] for article in articles]
+    """Return the group of each article id: the id up to ``@``, which marks windows of one text.
+
+    An ``@`` at the beginning marks nothing.
+    """
+    return [article[:1] + article[1:].split("@")[0] for article in articles]
 
 
 def stretches(sentences: Dataset) -> list[range]:
@@ -225,7 +303,7 @@ def in_development_split(article: str, fraction: float) -> bool:
     The choice hangs on a hash of the article's group alone, so that it stays the same when data
     is added, and across scripts.
     """
-    digest = hashlib.sha256(article.split("@")[0].encode()).digest()
+    digest = hashlib.sha256(article_groups([article])[0].encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64 < fraction
 
 

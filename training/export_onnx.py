@@ -30,7 +30,7 @@ from conflict_nlp.calibration import Calibration
 from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.predict import Tagger
 from training.calibrate import fit, write_calibration
-from training.data import FOUR_LABELS, Task, read_sentences
+from training.data import Task, read_sentences
 from training.first_token import keep_first_token
 from training.options import errors_in_one_line, parse
 from training.quantise import quantise
@@ -163,7 +163,7 @@ def _card(
     task: Task,
 ) -> str:
     recipe = "\n".join(
-        f"- {key}: {value}"
+        f"- {key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for key, value in record["options"].items()
         if key not in ("config", "output", "resume", "save_steps") and value not in (None, [], 0)
     )
@@ -175,7 +175,6 @@ def _card(
         "a softmax over classes" if task.kind == "multi-class" else "one sigmoid output a label"
     )
     scores = _SCORES.format(rows=rows) if measured else ""
-    about = "" if task.labels != FOUR_LABELS.labels or record["options"].get("from") else _FOUR
     return f"""# {options.output.name}
 
 A transformer with {outputs}, fine-tuned by `python -m training.train_transformer`
@@ -184,7 +183,11 @@ and exported to ONNX by `python -m training.export_onnx`{"" if options.fp32 else
 ## Recipe
 {recipe}
 - training sentences: {record["training_sentences"]}, development: {record["development_sentences"]}
-{scores}{about}"""
+{scores}
+## Limits
+A tag is a statistical guess about a text and never evidence that an event took place. Read a text
+before you act on it, and most of all one that is marked uncertain.
+"""
 
 
 _SCORES = """
@@ -192,19 +195,6 @@ _SCORES = """
 Thresholds, calibration and context were set on these same articles, so these figures flatter.
 
 {rows}
-"""
-
-_FOUR = """
-Scores on held-out articles stand in `docs/benchmark.md`.
-
-## Data, limits, licence
-- Data: real news in English, labelled by a large language model with the project's guidelines;
-  see `docs/data.md`. Its text is not part of this repository.
-- Limits: English; news of about 1985 to 2020; a sentence is judged on its own words and, in an
-  article, on the scores of the others. A tag is a statistical guess about a sentence and never
-  evidence that an event took place. Read a sentence before you act on it, and most of all one that
-  is marked uncertain.
-- Licence: Apache-2.0, as the base model's.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from training.progress import track
+
+log = logging.getLogger(__name__)
+
+_LARGE = 10**9
 
 
 class _Given(nn.Module):  # type: ignore[misc]  # torch is not checked
@@ -79,6 +84,9 @@ class LowerLayers:
         body.embeddings, body.encoder.layer = self._embeddings, self._every[: self._layers]
         body.eval()
         lengths = np.array(data["length"])
+        size = int(lengths.sum()) * body.config.hidden_size * 2
+        if size > _LARGE:
+            log.info("the output of the lower layers takes %.1f GB of memory", size / 10**9)
         order = np.argsort(-lengths, kind="stable")
         found: list[NDArray[np.float16]] = [np.empty((0, 0), np.float16)] * len(order)
         ids = data["input_ids"][:]

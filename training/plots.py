@@ -41,7 +41,8 @@ def plot(
         "reliability": ("score", "share that is right", _reliability),
     }
     for name, (x, y, draw) in panels.items():
-        figure, axes = plt.subplots(1, len(labels), figsize=(3.2 * len(labels), 3.4), sharey=True)
+        size = (3.2 * len(labels), 3.4)
+        figure, ((*axes,),) = plt.subplots(1, len(labels), figsize=size, sharey=True, squeeze=False)
         for column, (label, panel) in enumerate(zip(labels, axes)):
             for model, values in scores.items():
                 draw(panel, model, values[:, column], true[:, column])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _TEXT = ("text", "sentence")
 RESERVED = {*_TEXT, "article", "id", "index", "title", "source", "date"}
-RESERVED |= {"start", "end", "uncertain", "truncated"}
+RESERVED |= {"start", "end", "uncertain", "truncated", ""}  # pandas gives its index no name
 """Names that columns other than labels have."""
 
 
@@ -62,12 +64,24 @@ def read_table(path: Path) -> Table:
     for record in table.records:
         if not isinstance(record["text"], str):
             raise ValueError(f"{record['where']}: a sentence has no 'text'")
+    blank = [record["where"] for record in table.records if not record["text"].strip()]
+    if blank:  # some public tables have such rows
+        log.warning("%s: the text is blank, as that of %d rows in all", blank[0], len(blank))
     return table
 
 
-def _article(path: Path, number: int) -> str:
-    # What follows an @ marks a window of one article, see `training.data.article_groups`.
-    return f"{path.name.replace('@', '_')}:{number}"
+def unnamed(count: int) -> tuple[str, ...]:
+    """Return what `count` labels are called in a file that does not name them."""
+    return tuple(f"label_{i + 1}" for i in range(count)) if count > 1 else ("label",)
+
+
+def _article(ids: Iterable[Any], texts: Iterable[Any]) -> str:
+    """Return the first id there is, or else one that equal texts of all files share."""
+    for value in ids:
+        if value not in (None, ""):
+            return str(value)
+    joined = "\n".join(map(str, texts)).encode("utf-8", "replace")
+    return f"text-{hashlib.sha256(joined).hexdigest()[:16]}"
 
 
 def _delimited(path: Path, text: str) -> Table:
@@ -80,8 +94,7 @@ def _delimited(path: Path, text: str) -> Table:
         names = [name.lower() if name.lower() in RESERVED else name for name in names]
         names[next(i for i, name in enumerate(names) if name in _TEXT)] = "text"
     else:
-        count = len(names) - 1
-        names = ["text", *([f"label_{i + 1}" for i in range(count)] if count > 1 else ["label"])]
+        names = ["text", *unnamed(len(names) - 1)]
     if len(set(names)) < len(names):
         raise ValueError(f"{path}: two columns have one name: {', '.join(names)}")
     scores = {name for name in names if name.removesuffix("_score") in {*names} - {name}}
@@ -89,23 +102,20 @@ def _delimited(path: Path, text: str) -> Table:
     if not labels:
         raise ValueError(f"{path} has no label column, only {', '.join(names)}")
     if ignored := sorted({*names} & RESERVED - {"text", "article", "id", "index"}):
-        log.info("%s: columns that are no labels: %s", path, ", ".join(ignored))
+        shown = ", ".join(name or "one without a name" for name in ignored)
+        log.info("%s: columns that are no labels: %s", path, shown)
     # A review sheet guards cells against spreadsheets, see `conflict_nlp.review.write_sheet`.
     is_sheet = bool(scores) and {"article", "index"} <= {*names} and "start" not in names
     records: list[dict[str, Any]] = []
-    first: dict[str, str] = {}
     for number, cells in rows[1:] if has_header else rows:
         row = dict(zip(names, cells))
         if is_sheet:
             row |= {name: row[name].removeprefix("'") for name in ("article", "text")}
-        # Equal texts belong on one side of a split.
-        article = row.get("article") or row.get("id")
-        article = article or first.setdefault(row["text"], _article(path, number))
         index = row.get("index", "").strip()
         where = f"{path}, row {number}"
         record: dict[str, Any] = {
             "where": where,
-            "article": article,
+            "article": _article((row.get("article"), row.get("id")), [row["text"]]),
             "index": int(index) if index.removeprefix("-").isdecimal() else 0,
             "text": row["text"],
         }
@@ -129,10 +139,19 @@ def _is_one(where: str, name: str, row: dict[str, str]) -> bool:
 def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     """Return the rows that are not empty, with their numbers; all have one width."""
     csv.field_size_limit(2**31 - 1)
+    is_tsv = path.suffix.lower() == ".tsv"
+    is_raw = is_tsv and _is_raw(text)
+    if is_raw:
+        log.info("%s: quotation marks are taken for part of the texts", path)
     rows: list[tuple[int, list[str]]] = []
     width = 0
-    for delimiter in "\t" if path.suffix.lower() == ".tsv" else ",;\t":
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    for delimiter in "\t" if is_tsv else ",;\t":
+        stream = io.StringIO(text, newline="")
+        lines = (
+            csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+            if is_raw
+            else csv.reader(stream, delimiter=delimiter)
+        )
         found = [(number, cells) for number, cells in enumerate(lines, start=1) if cells]
         if found and len(found[0][1]) > width:
             rows, width = found, len(found[0][1])
@@ -144,12 +163,22 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
                 f"{path}, row {number} has {len(cells)} columns, where "
                 + (f"row 1 has {width}" if width > 1 else "a text and a label are needed")
             )
-        if path.suffix.lower() == ".tsv" and any("\n" in cell and "\t" in cell for cell in cells):
+        if is_tsv and any("\n" in cell and "\t" in cell for cell in cells):
             raise ValueError(
                 f"{path}, row {number}: a quotation mark opens a text and does not close it: put "
                 'the text into quotation marks, and write "" for one inside'
             )
     return rows
+
+
+def _is_raw(text: str) -> bool:
+    """Tell whether a quotation mark that opens a cell has its closing one before the end of it."""
+    try:
+        for _ in csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True):
+            pass
+    except csv.Error as error:
+        return "expected after" in str(error)
+    return False
 
 
 def _json(path: Path, text: str) -> Table:
@@ -171,11 +200,13 @@ def _json(path: Path, text: str) -> Table:
             value = value["data"] | {"label": _choices(value)}
         if isinstance(value.get("label"), list):  # doccano and Label Studio, with their scores
             labels |= dict.fromkeys(n[:-6] for n in value if n.endswith("_score"))
-        article = str(value.get("article") or value.get("id") or _article(path, number - 1))
-        whole = value.get("sentences")
-        for index, sentence in enumerate([value] if whole is None else whole):
+        sentences = [value] if value.get("sentences") is None else value["sentences"]
+        for index, sentence in enumerate(sentences):
             if not isinstance(sentence, dict):
                 raise ValueError(f"{where}: sentence {index} is not an object with 'text'")
+        texts = [sentence.get("text") for sentence in sentences]
+        article = _article((value.get("article"), value.get("id")), texts)
+        for index, sentence in enumerate(sentences):
             place = {"where": where, "article": article, "index": sentence.get("index", index)}
             records.append({**place, "text": sentence.get("text"), **_given(sentence)})
     return Table(path, tuple(labels), records)

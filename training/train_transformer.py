@@ -8,15 +8,17 @@ The base is a hub name or a local folder; ``--from`` names an exported model in 
 any file that `training.data` reads, with hard labels or soft targets. The output folder holds the
 model, the tokenizer, ``training.json`` (options, sizes, scores) and ``development.jsonl`` (the
 development sentences, on which `training.export_onnx` sets calibration, thresholds and context). A
-run that was cut off goes on with ``--resume``. ``accelerate launch -m training.train_transformer
-...`` uses several GPUs.
+run that was cut off goes on with ``--resume`` and the same options. ``accelerate launch -m
+training.train_transformer ...`` uses several GPUs.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -43,14 +45,16 @@ from transformers import (
 
 from conflict_nlp import store
 from conflict_nlp.classifiers.torch import load_model
-from conflict_nlp.labels import LABELS
-from training.data import Task, find_task, read_sentences, split_articles, thin
+from training.data import Task, find_task, read_sentences, split_articles, task_of, thin
 from training.frozen import LowerLayers
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
 from training.output_layer import fit_output_layer, output_layer
 
 log = logging.getLogger(__name__)
+
+# Options that change nothing in what is learnt.
+_FREE = {"config", "output", "resume", "save_steps", "test"}
 
 
 def measure(prediction: EvalPrediction, task: Task) -> dict[str, float]:
@@ -122,10 +126,19 @@ def start(
         return model, AutoTokenizer.from_pretrained(base), is_new
 
 
+def readable_tokens(model: PreTrainedModel) -> int | None:
+    """Return how many tokens of a text a model has positions for; None if any number."""
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    positions: int | None = getattr(model.config, "max_position_embeddings", None)
+    # MPNet and RoBERTa count positions from behind that of the padding.
+    return positions if positions is None or padding is None else positions - padding - 1
+
+
 def has_bfloat16() -> bool:
     """Tell whether the GPU, or without one the processor, multiplies in bfloat16."""
     if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Older versions of torch do not tell.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16"))
@@ -135,7 +148,7 @@ def trainer_arguments(
     options: argparse.Namespace, bfloat16: bool, evaluates: bool
 ) -> TrainingArguments:
     """Return how the Trainer is to train; it evaluates after each epoch, if at all."""
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(options.output / "checkpoints"),
         num_train_epochs=options.epochs,
         learning_rate=options.learning_rate,
@@ -155,15 +168,56 @@ def trainer_arguments(
         remove_unused_columns=not options.freeze_layers,
         report_to="none",
     )
+    # A process has one GPU: on several, torch would multiply the batch and split it.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
+
+
+def begin(options: argparse.Namespace, task: Task, arguments: TrainingArguments) -> None:
+    """Delete the checkpoints of an earlier run and write down what decides this one.
+
+    With ``--resume`` they stay, and what decided the run is compared.
+
+    Raises
+    ------
+    ValueError
+        If the run that goes on had other options, other data or other labels.
+    """
+    chosen = {key: _content(value) for key, value in vars(options).items() if key not in _FREE}
+    chosen["label_names"] = list(task.labels)
+    folder = Path(arguments.output_dir)
+    path = folder / "options.json"
+    if not options.resume and arguments.should_save:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        path.write_text(json.dumps(chosen, indent=2) + "\n")
+    elif options.resume and not path.exists():
+        log.warning("%s is missing: the run may have had other options", path)
+    elif options.resume:
+        before = json.loads(path.read_text())
+        other = [key for key in before if key in chosen and before[key] != chosen[key]]
+        if other:
+            names = ", ".join(f"--{key.replace('_', '-')}" for key in other)
+            raise ValueError(f"--resume: the run in {folder.parent} had another {names}")
+
+
+def _content(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_content(item) for item in value]
+    if isinstance(value, Path):
+        return f"{value.name}, sha256 {hashlib.sha256(value.read_bytes()).hexdigest()}"
+    return _plain(value)
 
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train as `options` say; return what ``training.json`` holds."""
     name = getattr(options, "from")
     folder = None if name is None else store.read(store.find(name))
-    manifest: dict[str, Any] = {"labels": LABELS} if folder is None else folder.manifest
-    known = Task(tuple(manifest["labels"]), manifest.get("task", "multi-label"))
-    task = find_task(options.data, options.label_names, known.labels, known.kind)
+    if not 0 <= options.development < 1:
+        raise ValueError(f"--development must be 0 or more and below 1, not {options.development}")
+    manifest = {} if folder is None else folder.manifest
+    known = None if folder is None else task_of(folder)
+    task = find_task(options.data, options.label_names, known)
     options.max_length = options.max_length or manifest.get("max_length", 128)
     training, development = split_articles(read_sentences(options.data, task), options.development)
     if options.soft_data:
@@ -171,14 +225,22 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             raise ValueError("--soft-data is for labels of which any number can hold, not classes")
         soft, _ = split_articles(read_sentences(options.soft_data, task), options.development)
         training = concatenate_datasets([training, soft])
+    if not len(training):
+        raise ValueError("no article is left to train on: give more, or hold out fewer")
     if options.development_data:
         development = read_sentences(options.development_data, task)
     test = read_sentences(options.test, task) if options.test else None
     set_seed(options.seed)  # a new output layer starts at random
     model, tokenizer, is_new = start(options, task, folder)
-    is_new = is_new or (folder is not None and task != known)
-    positions = getattr(model.config, "max_position_embeddings", options.max_length)
-    if positions < options.max_length:
+    stays = known is not None and (task.labels, task.kind) == (known.labels, known.kind)
+    if known is not None and not stays:
+        is_new = True
+        log.warning(
+            "the output layer is made new: the model has the labels %s (%s), the data %s (%s)",
+            *(", ".join(known.labels), known.kind, ", ".join(task.labels), task.kind),
+        )
+    positions = readable_tokens(model)
+    if positions is not None and positions < options.max_length:
         log.warning("the model reads at most %d tokens of a text", positions)
         options.max_length = positions
     if options.at_most:
@@ -189,6 +251,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     arguments = trainer_arguments(options, bfloat16, len(development) > 0)
     model.to(arguments.device)
     lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
+    begin(options, task, arguments)
 
     def encode(data: Dataset) -> Dataset:
         data = tokenize(data, tokenizer, options.max_length, task.kind)
@@ -232,7 +295,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         (options.output / left).unlink(missing_ok=True)
     if len(development):
         development.to_json(options.output / "development.jsonl")
-    if folder is not None and (task.labels, task.kind) == (known.labels, known.kind):
+    if folder is not None and stays:
         for name in {"calibration.json", "context.json"} & folder.files.keys():
             (options.output / name).write_bytes(folder.file(name))
     for name, prediction in predictions.items():
@@ -265,7 +328,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--label-names", nargs="+", help="in the order of columns or classes")
     parser.add_argument("--soft-data", type=Path, nargs="*", help="more rows, only for training")
     parser.add_argument("--development", type=float, default=0.1, help="share of articles held out")
-    parser.add_argument("--development-data", type=Path, nargs="*", help="or a file of its own")
+    parser.add_argument(
+        "--development-data", type=Path, nargs="*", help="or files of its own, and none held out"
+    )
     parser.add_argument("--test", type=Path, nargs="+", help="labelled files to score it on")
     parser.add_argument("--output", type=Path, required=True, help="folder for the model")
     parser.add_argument("--epochs", type=float, default=4)
@@ -284,6 +349,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parse(parser, argv)
     if (options.base is None) == (getattr(options, "from") is None):
         parser.error("give either --base or --from")
+    # A share from --config gives way to files from the command line.
+    if options.development_data and options.development is parser.get_default("development"):
+        options.development = 0.0
     options.output.mkdir(parents=True, exist_ok=True)
     with errors_in_one_line(parser):
         train(options)
