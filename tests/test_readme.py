@@ -86,7 +86,7 @@ def repository(tmp_path_factory):
     for path, some in {
         corpus / "train.jsonl": articles[:40],
         home / "train.jsonl": articles[:30],
-        home / "more.jsonl": articles[30:40],
+        home / "unlabelled.jsonl": articles[30:40],
         home / "test.jsonl": articles[40:50],
     }.items():
         path.write_text("".join(some), encoding="utf-8")
