@@ -72,13 +72,15 @@ class Kept(NamedTuple):
     articles: list[tuple[str, TaggedArticle]]
 
 
-def build(model: str = "default") -> Any:
+def build(model: str = "default", trust: bool = False) -> Any:
     """Return the page, a ``gradio.Blocks``, for `running`.
 
     Parameters
     ----------
     model
         Name of a shipped model, or a folder; the page offers the shipped models as well.
+    trust
+        As `Tagger.from_pretrained` takes it.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def build(model: str = "default") -> Any:
     # Uploads do not go where all users of a computer put theirs.
     folder = tempfile.TemporaryDirectory(prefix="conflict-nlp-")
     os.environ["GRADIO_TEMP_DIR"] = folder.name
-    load = cache(Tagger.from_pretrained)
+    load = cache(partial(Tagger.from_pretrained, trust=trust))
     model = store.DEFAULT_MODEL if model == "default" else model
     labels = load(model).labels
     has_thresholds = False
@@ -127,8 +129,8 @@ def build(model: str = "default") -> Any:
         return "".join(f'<p role="status">{parts.text(note)}</p>' for note in notes)
 
     def present(kept: Kept, notes: Sequence[str], values: Sequence[float]) -> list[Any]:
-        choices = [
-            (parts.text(f"{number + 1}. {article.title or name}"), number)
+        choices = [  # plain text, which Gradio escapes
+            (parts.storable(f"{number + 1}. {article.title or name}"), number)
             for number, (name, article) in enumerate(kept.articles)
         ]
         first = 0 if choices else None
@@ -142,7 +144,8 @@ def build(model: str = "default") -> Any:
         ]
 
     def tag_text(model: str, title: str, text: str, *values: float) -> list[Any]:
-        notes = [parts.too_long(len(text))] if len(text) > parts.MOST_CHARACTERS else []
+        size = len(title) + len(text)
+        notes = [parts.too_long(size)] if size > parts.MOST_CHARACTERS else []
         if not text.strip():
             notes = ["There is no text yet: paste an article."]
         articles = [] if notes else [Article("article", title.strip() or None, text)]

@@ -50,6 +50,7 @@ def _option(metavar: str, text: str) -> Any:
 
 Files = Annotated[list[str] | None, typer.Argument(metavar="FILE", hidden=True)]
 Model = Annotated[str, _option("MODEL", "Name of a shipped model, or a folder.")]
+Trust = Annotated[bool, typer.Option("--trust", help="The --model folder may run code.")]
 TextColumn = Annotated[str | None, _option("NAME", "Column of the text in tables.")]
 TitleColumn = Annotated[str | None, _option("NAME", "Column of the title in tables.")]
 IdColumn = Annotated[str | None, _option("NAME", "Column that names the article.")]
@@ -64,6 +65,7 @@ def tag(
     ] = None,
     output: Annotated[Path | None, _option("FILE", "Write here; its end tells the format.")] = None,
     model: Model = "default",
+    trust: Trust = False,
     threshold: Annotated[
         list[str] | None, _option("LABEL=VALUE", "Score from which a label is given.")
     ] = None,
@@ -86,7 +88,7 @@ def tag(
     chosen = _format(format, output, summary, resume, explain)
     can_resume = output is not None and chosen in (Format.jsonl, Format.csv)
     columns = (text_column, title_column, id_column)
-    with _reading(files, columns, output, model, can_resume) as (reader, tagger):
+    with _reading(files, columns, output, model, trust, can_resume) as (reader, tagger):
         limits = _thresholds(threshold or [], tagger)
         write(
             *(reader, tagger, limits, chosen, output),
@@ -108,6 +110,7 @@ def review(
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Sentences at most.")] = 100,
     model: Model = "default",
+    trust: Trust = False,
     text_column: TextColumn = None,
     title_column: TitleColumn = None,
     id_column: IdColumn = None,
@@ -133,7 +136,7 @@ def review(
     if not out.parent.is_dir():
         _fail(f"cannot write {out}: no folder {out.parent}", 2)
     columns = (text_column, title_column, id_column)
-    with _reading(files, columns, out, model) as (reader, tagger):
+    with _reading(files, columns, out, model, trust) as (reader, tagger):
         tagged = watched(rows.whole_articles(rows.tag(tagger, reader)), reader, out)
         count = review.write_sheet(tagged, tagger.thresholds, out, format=format, count=limit)
         _note(f"{out}: {count} sentences to look at")
@@ -159,6 +162,7 @@ def _reading(
     columns: tuple[str | None, str | None, str | None],
     output: Path | None,
     model: str,
+    trust: bool,
     can_resume: bool = False,
 ) -> Iterator[tuple[Reader, Tagger]]:
     """Give the articles and the tagger; what goes wrong is told in a line, and ends the program."""
@@ -178,7 +182,7 @@ def _reading(
             _fail(f"{output or 'standard output'} is one of the files to read", 2)
         if output is not None and _holds_articles(output, names):
             _fail(f"--output {output} holds articles, and lies in a folder to be read", 2)
-        tagger = _load(model)
+        tagger = _load(model, trust)
         options = dict(zip(("text_column", "title_column", "id_column"), columns))
         reader = Reader(names, **options, leave_out=written, note=_note)
         if "-" in names and sys.stdin.isatty():
@@ -243,12 +247,12 @@ def _holds_articles(output: Path, names: list[str]) -> bool:
     return any(True for _ in Reader([output], note=lambda line: None))
 
 
-def _load(model: str) -> Tagger:
+def _load(model: str, trust: bool) -> Tagger:
     from conflict_nlp.predict import Tagger
     from conflict_nlp.store import ModelError
 
     try:
-        return Tagger.from_pretrained(model)
+        return Tagger.from_pretrained(model, trust=trust)
     except (ModelError, ImportError) as error:
         _fail(str(error), 2)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from conflict_nlp.calibration import Calibration
+from conflict_nlp.calibration import Calibration, probabilities
 from conflict_nlp.classifiers import Classifier
 from conflict_nlp.results import TaggedArticle, Words
 
@@ -57,11 +57,9 @@ def explain(
         texts = [sentence[:start] + sentence[end:] for start, end in spans]
         return calibration.log_odds(classifier.logits(texts, 32)[0])
 
-    whole, *rest = read_without([(0, 0), *units])
-    lost = whole - np.array(rest).reshape(len(units), len(whole))
-    odds = np.clip(calibration.thresholds, 1e-6, 1 - 1e-6)
-    margins = whole - np.log(odds / (1 - odds))
-    missed = (margins >= 0) & (lost <= margins).all(axis=0)
+    found = read_without([(0, 0), *units])
+    given = calibration.given(probabilities(found))
+    missed = np.asarray(given.all(axis=0))  # given, and without any one word too
     sizes = [1] * len(units)
     spans = list(units)
     if missed.any():
@@ -70,12 +68,14 @@ def explain(
             sizes += [size] * len(groups)
             spans += groups
         if spans[len(units) :]:
-            lost = np.concatenate([lost, whole - read_without(spans[len(units) :])])
+            found = np.concatenate([found, read_without(spans[len(units) :])])
+            given = calibration.given(probabilities(found))
+    lost = found[0] - found[1:]
     explained = {}
     for column, label in enumerate(calibration.labels):
         weights = lost[:, column]
         rows = list(range(len(units)))
-        enough = [row for row in range(len(units), len(spans)) if weights[row] > margins[column]]
+        enough = [row for row in range(len(units), len(lost)) if not given[row + 1, column]]
         if missed[column] and enough:
             rows.append(min(enough, key=lambda row: (sizes[row], -weights[row])))
         explained[label] = [

@@ -18,7 +18,7 @@ from conflict_nlp.report import html_page
 from conflict_nlp.results import Prediction, TaggedArticle
 from conflict_nlp.sentences import replace_surrogates
 
-MOST_CHARACTERS = 500_000
+MOST_CHARACTERS, MOST_ARTICLES = 500_000, 1_000
 """Characters that the page takes at a time: some 4,000 sentences."""
 FORMATS = ("csv", "jsonl", "html")
 """Formats of the results to download."""
@@ -39,7 +39,7 @@ def read(path: Path, text_column: str | None = None) -> tuple[list[Article], lis
     Returns
     -------
     articles
-        At most `MOST_CHARACTERS` in all, named without the file's folder.
+        At most `MOST_ARTICLES`, of `MOST_CHARACTERS` in all, named without the file's folder.
     notes
         How many there are, and what could not be read or was left out; a line each.
     """
@@ -51,9 +51,11 @@ def read(path: Path, text_column: str | None = None) -> tuple[list[Article], lis
     reader = Reader([path], text_column=text_column, note=notes.append)
     folder, size = f"{path.parent}{os.sep}", 0
     for article in reader:
-        size += len(article.text)
-        if size > MOST_CHARACTERS:
-            notes.append(f"what follows article {len(articles)} is left out: {too_long(size)}")
+        size += len(article.text) + len(article.title or "")
+        if size > MOST_CHARACTERS or len(articles) == MOST_ARTICLES:
+            is_full = size <= MOST_CHARACTERS
+            reason = f"this page takes {MOST_ARTICLES:,} articles" if is_full else too_long(size)
+            notes.append(f"what follows article {len(articles)} is left out: {reason}")
             break
         articles.append(article._replace(id=article.id.removeprefix(folder)))
     more = reader.problem_count - len(reader.problems)
@@ -151,6 +153,11 @@ def explanation(prediction: Prediction, weights: Mapping[str, Sequence[WordWeigh
     )
 
 
+def storable(shown: str) -> str:
+    """Put U+FFFD for NUL and lone surrogates, which no page can hold."""
+    return replace_surrogates(shown).replace("\0", "\ufffd")
+
+
 def text(shown: str) -> str:
     """Return any string as HTML text."""
-    return escape(replace_surrogates(shown).replace("\0", "\ufffd"))
+    return escape(storable(shown))

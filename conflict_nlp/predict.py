@@ -105,8 +105,9 @@ class Tagger:
             A shipped name (``"default"``, ``"minilm"``, ``"mpnet"``, ``"baseline"``), or a model
             folder.
         trust
-            Load ``model.joblib`` from a folder without manifest. Such a file can run any code:
-            say True only for a file of your own. Nothing else is affected.
+            Load the ``model.joblib`` of a folder that was not shipped, with a manifest or without.
+            Such a file can run any code: say True only for one of your own. Transformers need no
+            trust.
         backend
             ``"onnx"``, or ``"torch"`` to run a transformer on a GPU; needs the extra ``torch``.
             torch has the same weights; in bfloat16 it does not round activations to 8 bits.
@@ -117,8 +118,8 @@ class Tagger:
         Raises
         ------
         ModelError
-            If the model is missing or damaged, or is no transformer and `backend` is ``"torch"``;
-            names the file and the mend.
+            If the model is missing, damaged or not trusted, or is no transformer and `backend` is
+            ``"torch"``; names the file and the mend.
         ImportError
             If the model needs a package that is not installed.
         ValueError
@@ -126,12 +127,14 @@ class Tagger:
         """
         folder = store.find(name_or_folder)
         loose = folder / "model.joblib"
+        is_trusted = trust or folder.resolve() in store.shipped_models().values()
+        untrusted = store.ModelError(
+            f"loading {loose} could run any code: if the file is yours, pass trust=True "
+            "(conflict-nlp: --trust)"
+        )
         if loose.is_file() and not (folder / "manifest.json").exists():
-            if not trust:
-                raise store.ModelError(
-                    f"{loose} has no manifest, and loading it could run any code: if the file is "
-                    "yours, pass trust=True"
-                )
+            if not is_trusted:
+                raise untrusted
             from conflict_nlp.classifiers.baseline import BaselineClassifier
 
             if (backend, device) != ("onnx", None):
@@ -139,6 +142,9 @@ class Tagger:
             classifier: Classifier = BaselineClassifier.from_joblib(loose, LABELS)
             return cls(classifier, Calibration.identity(LABELS))
         checked = store.read(folder)
+        # Made by whoever made the files, a manifest does not tell where they come from.
+        if checked.manifest.get("engine") == "baseline" and not is_trusted:
+            raise untrusted
         classifier = classifiers.load(checked, backend, device)
         try:
             task = checked.manifest.get("task", "multi-label")
@@ -151,7 +157,7 @@ class Tagger:
                 f"{folder / 'calibration.json'}, context.json or manifest.json is malformed: "
                 f"{error!r}; export the model again"
             ) from None
-        tagger._options = {"backend": backend, "device": device}
+        tagger._options = {"backend": backend, "device": device, "trust": trust}
         return tagger
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +18,12 @@ MOST_BYTES = 10 * 2**20
 """Size of the largest file that can be uploaded."""
 _STYLE = Path(__file__).with_name("app.css")
 # The browser, too, holds the page to its own address.
-_POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'"
+_POLICY = (
+    b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'; "
+    b"frame-ancestors 'self'"
+)
+# Gradio's routes for files take addresses behind both signs.
+_ADDRESS = re.compile("[=/]https?:", re.IGNORECASE)
 
 
 @contextmanager
@@ -91,7 +98,7 @@ class _Guard:
         headers = dict(scope.get("headers", ()))
         origin = headers.get(b"origin")
         is_own = origin is None or origin.partition(b"://")[2] == headers.get(b"host")
-        if is_own and "=http" not in scope.get("path", ""):
+        if is_own and not _ADDRESS.search(scope.get("path", "")):
             await self._app(scope, receive, guarded)
         else:
             await send({"type": "http.response.start", "status": 403, "headers": []})
@@ -102,6 +109,9 @@ def serve(
     model: Annotated[
         str, typer.Option(metavar="MODEL", help="Name of a shipped model, or a folder.")
     ] = "default",
+    trust: Annotated[
+        bool, typer.Option("--trust", help="The --model folder may run code.")
+    ] = False,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen here.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port.")] = 7860,
 ) -> None:
@@ -113,9 +123,10 @@ def serve(
     try:
         from conflict_nlp.app import build
 
-        with suppress(KeyboardInterrupt), running(build(model), host, port) as address:
+        with suppress(KeyboardInterrupt), running(build(model, trust), host, port) as address:
             print(f"conflict-nlp: open {address} in a browser; Ctrl-C ends it", flush=True)
-            threading.Event().wait()
+            while True:  # on Windows nothing interrupts a wait without an end
+                time.sleep(3600)
     except (ImportError, OSError) as error:
         print(f"conflict-nlp: {error}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -54,7 +54,7 @@ class ModelFolder:
         """Return the parsed content of a listed JSON file."""
         try:
             return json.loads(self.file(name))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"{self.path / name} is not valid JSON: {error}; {_MEND}") from None
 
     def file(self, name: str) -> bytes:
@@ -108,7 +108,7 @@ def read(folder: Path) -> ModelFolder:
     manifest_path = folder / "manifest.json"
     try:
         manifest = json.loads(_read_inside(folder, "manifest.json"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{manifest_path} is not valid JSON: {error}; {_MEND}") from None
     if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
         found = manifest.get("format_version") if isinstance(manifest, dict) else None
@@ -154,9 +154,9 @@ def _are_names(labels: Any) -> bool:
 
 def _read_inside(folder: Path, name: str) -> bytes:
     path = folder / name
-    if Path(name).name != name or name == ".." or path.is_symlink():
-        raise ModelError(f"{path} points out of the model folder; it is not loaded")
     try:
+        if Path(name).name != name or name == ".." or path.is_symlink():
+            raise ModelError(f"{path} points out of the model folder; it is not loaded")
         if path.stat().st_size > (_LARGEST_JSON if name.endswith(".json") else _LARGEST_FILE):
             raise ModelError(f"{path} is larger than a model file may be; it is not loaded")
         return path.read_bytes()
@@ -164,6 +164,10 @@ def _read_inside(folder: Path, name: str) -> bytes:
         raise ModelError(f"{path} is missing; {_MEND}") from None
     except PermissionError:
         raise ModelError(f"{path} cannot be read; give this user the right to read it") from None
+    except ModelError:
+        raise
+    except (OSError, ValueError) as error:  # a folder, or a name that no file can have
+        raise ModelError(f"{str(path)!a} cannot be read: {error}; {_MEND}") from None
 
 
 def write(folder: Path, manifest: Mapping[str, Any], fill: Callable[[Path], object]) -> None:
@@ -172,8 +176,9 @@ def write(folder: Path, manifest: Mapping[str, Any], fill: Callable[[Path], obje
     `fill` writes the model's files into a new folder beside `folder`; the manifest with their
     hashes is added, and the new folder takes the place of the old one; should the process be
     killed in that moment, the next `find` or `write` puts the old one back. A README.md, which
-    people edit, is not hashed.
+    people edit, is not hashed. Of a link to a folder, the folder it points to is replaced.
     """
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     _restored(folder)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

@@ -84,6 +84,13 @@ def test_too_much_text_is_left_out_aloud(tmp_path):
     articles, notes = parts.read(path)
     assert len(articles) == 1
     assert "article 1 is left out: this page takes 500,000 characters" in notes[1]
+    line = json.dumps({"title": "Rockets hit. " * 20_000, "text": ""}) + "\n"
+    path.write_text(line * 3, encoding="utf-8")
+    assert len(parts.read(path)[0]) == 1
+    path.write_text('{"text": "x"}\n' * 1001, encoding="utf-8")
+    articles, notes = parts.read(path)
+    assert len(articles) == 1000
+    assert notes[1] == "what follows article 1000 is left out: this page takes 1,000 articles"
 
 
 def test_a_compressed_file_is_not_unpacked(tmp_path):
@@ -131,7 +138,10 @@ def test_no_file_of_the_server_can_be_read(client, path):
         assert answer.status_code == 403 and "root:" not in answer.text
 
 
-@pytest.mark.parametrize("route", ["file=http://127.0.0.1:1/", "proxy=https://example.org/"])
+@pytest.mark.parametrize(
+    "route",
+    ["file=http://127.0.0.1:1/", "file/HTTP://127.0.0.1:1/", "proxy=https://example.org/"],
+)
 def test_nothing_is_fetched_from_elsewhere(client, route):
     assert client.get(f"/gradio_api/{route}").status_code == 403
 
@@ -141,7 +151,8 @@ def test_only_this_computer_s_own_names_are_answered(client, address):
         assert client.get("/", headers={"Host": name}).status_code == status
     for origin, status in (("http://evil.example", 403), ("null", 403), (address, 200)):
         assert client.get("/config", headers={"Origin": origin}).status_code == status
-    assert "default-src 'self'" in client.get("/").headers["Content-Security-Policy"]
+    policy = client.get("/").headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy and "frame-ancestors 'self'" in policy
     assert client.get("/gradio_api/info").json()["named_endpoints"] == {}
 
 

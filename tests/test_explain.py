@@ -45,6 +45,21 @@ class Keywords:
         return np.array([attack, politics], np.float32).T, np.zeros(len(texts), np.bool_)
 
 
+def test_of_classes_the_best_one_is_given():
+    class Classes:
+        labels = ("sport", "war", "weather")
+
+        def logits(self, texts, batch_size):
+            war = [0.3 + 0.5 * ("shot" in text) + 0.5 * ("killed" in text) for text in texts]
+            logits = np.array([[0.7, value, 0.6] for value in war], np.float32)
+            return logits, np.zeros(len(texts), np.bool_)
+
+    tagger = Tagger(Classes(), Calibration.identity(Classes.labels, "multi-class"))
+    prediction = tagger.predict("Gunmen shot, killed five.")
+    assert prediction.labels == ("war",) and prediction.scores["war"] < 0.5
+    assert tagger.explain(prediction.text)["war"][0].text == "shot, killed"
+
+
 def test_a_group_comes_first_where_no_word_is_enough():
     rows = Calibration.identity(Keywords.labels).to_dict()
     rows["attack_event"].update(scale=0.5, tails=[0.5, 0.5])

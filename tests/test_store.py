@@ -1,9 +1,11 @@
 """Model folders that are missing, damaged or hostile: one clear error, nothing loaded."""
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import pytest
@@ -122,12 +124,34 @@ def test_a_valid_hash_of_invalid_content(folder):
         refused(broken, name)
 
 
+@pytest.mark.parametrize("name", ["model.joblib", "model.joblib.part-1"])
+def test_a_manifest_makes_a_joblib_file_no_safer(tmp_path, name):
+    class Payload:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "it ran",)
+
+    def fill(new):
+        joblib.dump(Payload(), new / name)
+        (new / "calibration.json").write_text("{}")
+
+    store.write(tmp_path / "model", {"engine": "baseline", "labels": ["a"]}, fill)
+    refused(tmp_path / "model", "could run any code.*trust=True")
+    assert not (tmp_path / "it ran").exists()
+    refused(tmp_path / "model", "calibration.json", trust=True)
+    assert (tmp_path / "it ran").exists()
+    shipped = Tagger.from_pretrained(store.find("baseline"))
+    own = Tagger.from_pretrained(
+        shutil.copytree(store.find("baseline"), tmp_path / "b"), trust=True
+    )
+    assert pickle.loads(pickle.dumps(own)).predict("Rain.") == shipped.predict("Rain.")
+
+
 def test_a_joblib_file_without_manifest_needs_trust(tmp_path):
     pipeline = make_pipeline(TfidfVectorizer(), OneVsRestClassifier(LogisticRegression()))
     texts = ["bomb", "killed", "claimed", "minister"]
     pipeline.fit(texts, [[i == j for j in range(4)] for i in range(4)])
     joblib.dump(pipeline, tmp_path / "model.joblib")
-    refused(tmp_path, "no manifest, and loading it could run any code.*trust=True")
+    refused(tmp_path, "could run any code.*trust=True")
     own = Tagger.from_pretrained(tmp_path, trust=True)
     assert own.labels == LABELS
     assert own.predict_proba(texts).argmax(1).tolist() == [0, 1, 2, 3]
@@ -137,6 +161,29 @@ def test_trust_does_not_loosen_the_checks_of_a_manifest(tmp_path):
     copy = shutil.copytree(store.find("baseline"), tmp_path / "model")
     (copy / "model.joblib").write_bytes(b"other")
     refused(copy, "model.joblib is damaged", trust=True)
+
+
+@pytest.mark.parametrize("name", ["", "in", "a\0b", "\ud800", "x" * 300])
+def test_names_that_no_file_can_have(folder, name):
+    (folder / "in").mkdir()
+    edit_manifest(folder, files={name: "0" * 64})
+    refused(folder, "manifest.json|cannot be read|points out")
+    (folder / "manifest.json").write_text("[" * 100_000)
+    refused(folder, "manifest.json is not valid JSON")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+def test_a_link_to_a_folder_stays_one(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "model")
+    for text in ("one", "two"):
+        store.write(
+            tmp_path / "link",
+            {"labels": ["a"]},
+            lambda new, text=text: (new / "a").write_text(text),
+        )
+        assert (tmp_path / "disk" / "model" / "a").read_text() == text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
 
 
 def test_a_failed_save_leaves_the_old_model_whole(folder, tmp_path):

@@ -60,7 +60,7 @@ def test_the_baseline_learns_classes(tables, tmp_path):
     path = tables / "classes.tsv"
     options = ["--data", str(path), "--output", str(tmp_path / "b"), "--test", str(path)]
     train_baseline.main([*options, "--folds", "3"])
-    tagger = Tagger.from_pretrained(tmp_path / "b")
+    tagger = Tagger.from_pretrained(tmp_path / "b", trust=True)
     found = tagger.predict(["the match ended", "the rain fell and fell", ""])
     assert [p.labels for p in found[:2]] == [("sport",), ("weather",)]
     assert tagger.labels == tuple(CLASSES) and len(found[2].labels) == 1
@@ -75,11 +75,11 @@ def test_the_baseline_learns_several_labels_and_one(tables, tmp_path):
     options = ["--folds", "3", "--output", str(tmp_path / "b"), "--data"]
     names = ["--label-names", "closed", "court", "frozen"]
     train_baseline.main([*options, str(tables / "several.tsv"), *names])
-    tagger = Tagger.from_pretrained(tmp_path / "b")
+    tagger = Tagger.from_pretrained(tmp_path / "b", trust=True)
     text = "the court sat and the harbour froze on day 3"
     assert tagger.predict(text).labels == ("court", "frozen")
     train_baseline.main([*options, str(tables / "one.tsv")])
-    tagger = Tagger.from_pretrained(tmp_path / "b")
+    tagger = Tagger.from_pretrained(tmp_path / "b", trust=True)
     assert tagger.labels == ("label",)
     assert tagger.predict(FLAGS[0]).labels == ("label",) and not tagger.predict(FLAGS[1]).labels
 

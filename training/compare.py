@@ -89,7 +89,7 @@ def compare(names: Sequence[str], paths: Sequence[Path], rounds: int, seed: int)
     """
     task = models_task(names, paths)
     labels = task.labels
-    taggers = [Tagger.from_pretrained(name) for name in names]
+    taggers = [Tagger.from_pretrained(name, trust=True) for name in names]
     data = read_sentences(paths, task)
     articles, groups = texts_by_article(data), article_groups(data["article"])
     true = np.array(data["targets"]) >= 0.5

@@ -16,8 +16,8 @@ from conflict_nlp.store import ModelError, ModelFolder
 class BaselineClassifier:
     """A scikit-learn pipeline with ``decision_function``.
 
-    A joblib file can run code when it is loaded. One with a manifest is loaded only if its hash
-    matches; one without only through ``Tagger.from_pretrained(folder, trust=True)``.
+    A joblib file can run code when it is loaded: one that was not shipped is loaded only through
+    ``Tagger.from_pretrained(folder, trust=True)``.
     """
 
     def __init__(self, pipeline: Any, labels: Sequence[str]) -> None:
