@@ -88,7 +88,7 @@ def tag(
     chosen = _format(format, output, summary, resume, explain)
     can_resume = output is not None and chosen in (Format.jsonl, Format.csv)
     columns = (text_column, title_column, id_column)
-    with _reading(files, columns, output, model, trust, can_resume) as (reader, tagger):
+    with _reading(files, columns, output, model, trust, can_resume, resume) as (reader, tagger):
         limits = _thresholds(threshold or [], tagger)
         write(
             *(reader, tagger, limits, chosen, output),
@@ -164,6 +164,7 @@ def _reading(
     model: str,
     trust: bool,
     can_resume: bool = False,
+    resumes: bool = False,
 ) -> Iterator[tuple[Reader, Tagger]]:
     """Give the articles and the tagger; what goes wrong is told in a line, and ends the program."""
     names = files or ["-"]
@@ -171,7 +172,7 @@ def _reading(
         _fail("standard input (-) can be read only once", 2)
     if (sys.stdin is None and "-" in names) or (sys.stdout is None and output is None):
         _fail("standard input or output is closed", 2)
-    if not any(name == "-" or Path(name).exists() for name in names):
+    if not any(name == "-" or os.path.lexists(name) for name in names):
         _fail(f"no such file or folder: {', '.join(names)}", 2)
     reader = None
     try:
@@ -180,7 +181,7 @@ def _reading(
         written = _descriptor(sys.stdout) if output is None else output
         if written is not None and any(is_same(name, written) for name in names if name != "-"):
             _fail(f"{output or 'standard output'} is one of the files to read", 2)
-        if output is not None and _holds_articles(output, names):
+        if output is not None and not resumes and _holds_articles(output, names):
             _fail(f"--output {output} holds articles, and lies in a folder to be read", 2)
         tagger = _load(model, trust)
         options = dict(zip(("text_column", "title_column", "id_column"), columns))
@@ -240,9 +241,11 @@ def _descriptor(stream: Any) -> int | None:
 
 def _holds_articles(output: Path, names: list[str]) -> bool:
     """Tell whether writing to `output` would lose what is to be read with its folder."""
-    from conflict_nlp.formats import Reader
+    from conflict_nlp.formats import Reader, is_read
 
-    if not output.is_file() or not {*output.resolve().parents} & {Path(n).resolve() for n in names}:
+    folders = {Path(name).resolve() for name in names}
+    is_within = bool(folders & {*output.resolve().parents}) and is_read(output.name)
+    if not output.is_file() or not is_within:
         return False
     return any(True for _ in Reader([output], note=lambda line: None))
 

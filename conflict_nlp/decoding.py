@@ -53,7 +53,7 @@ class Decoder:
             # What pages declare as Latin-1 is cp1252 (WHATWG: "Encoding").
             is_latin = (declared or "").lower() in ("iso-8859-1", "latin1", "us-ascii", "ascii")
             with suppress(LookupError, UnicodeError):
-                if declared is not None:
+                if declared is not None and not declared.lower().startswith(("utf-16", "utf-32")):
                     return data.decode("cp1252" if is_latin else declared)
         if self._encoding is None:
             sample = data[start : start + 2 * _SAMPLE]

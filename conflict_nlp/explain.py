@@ -76,11 +76,12 @@ def explain(
         weights = lost[:, column]
         rows = list(range(len(units)))
         enough = [row for row in range(len(units), len(lost)) if not given[row + 1, column]]
+        rows.sort(key=lambda row: -weights[row])
         if missed[column] and enough:
-            rows.append(min(enough, key=lambda row: (sizes[row], -weights[row])))
+            rows.insert(0, min(enough, key=lambda row: (sizes[row], -weights[row])))
         explained[label] = [
             WordWeight(sentence[slice(*spans[row])], *spans[row], weight=float(weights[row]))
-            for row in sorted(rows, key=lambda row: -weights[row])
+            for row in rows
         ]
     return explained
 

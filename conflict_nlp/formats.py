@@ -21,6 +21,7 @@ import warnings
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -47,8 +48,8 @@ GENERATOR = '<meta name="generator" content="conflict_nlp">'
 """By this a page of tags is known, and not read as an article."""
 
 _SHOWN_PROBLEMS = 50
-_LONGEST_ROW = 10_000  # lines
-_CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
+_LONGEST_ROW = 10**7  # characters
+_CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _OWN = "it holds what conflict-nlp wrote, no articles"
 _EXTRA = "pip install 'conflict-nlp[files]'"
 
@@ -124,7 +125,7 @@ class Reader:
             inner[:] = sorted(each for each in inner if not each.startswith("."))
             for file in sorted(each for each in files if not each.startswith(".")):
                 path = Path(folder, file)
-                if _kind(file) is None:
+                if not is_read(file):
                     others += 1
                 elif self._left_out is None or not is_same(path, self._left_out):
                     yield str(path)
@@ -228,8 +229,8 @@ class Reader:
             except (ValueError, RecursionError) as error:
                 self._failed(f"{name}:{number}: bad JSON: {getattr(error, 'msg', error)}")
                 continue
+            lacking = {column: lacking[column] for column in lacking if column not in row}
             row = {**dict.fromkeys(optional), **row}
-            lacking = {column: lacking[column] for column in lacking if row[column] is None}
             if not rows and self._text[0] is None and _holds_tags(list(row)):
                 raise ValueError(f"{_OWN}; --text-column NAME reads it all the same")
             rows += 1
@@ -244,15 +245,25 @@ class Reader:
         ahead, taken = deque([first]), list[str]()
 
         def lines_of_a_row() -> Iterator[str]:
-            while len(taken) < _LONGEST_ROW and (ahead or (line := next(lines, ""))):
-                taken.append(ahead.popleft() if ahead else line)
-                yield taken[-1]
+            size = 0
+            while line := ahead.popleft() if ahead else next(lines, ""):
+                size = len(line) + (size if taken else 0)
+                if taken and size > _LONGEST_ROW:
+                    ahead.appendleft(line)
+                    return
+                taken.append(line)
+                yield line
 
-        def reader() -> Iterator[list[str]]:
+        def reader(source: Iterable[str]) -> Iterator[list[str]]:
             # Strict: a quote that is never closed is an error, and not the rest of the file.
-            return csv.reader(lines_of_a_row(), delimiter=delimiter, strict=True)
+            return csv.reader(source, delimiter=delimiter, strict=True)
 
-        rows = reader()
+        def is_row(line: str) -> bool:
+            with suppress(csv.Error):
+                return [len(row) for row in reader([line])] == [len(header)]
+            return False
+
+        rows = reader(lines_of_a_row())
         header = next(rows, [])
         self._header(header)
         for number in count(1):
@@ -260,11 +271,19 @@ class Reader:
             try:
                 row = next(rows, None)
             except csv.Error as error:
+                # A stray quote may have opened before rows of their own.
                 is_open = "unexpected end" in str(error)
+                behind = taken[1:]
+                if is_open:
+                    behind = [line for line in behind if is_row(line)]
+                elif not all(map(is_row, behind[:-1])):
+                    behind = []
+                left = len(taken) - 1 - len(behind)
                 reason = "a quote that opens here is never closed" if is_open else error
-                self._failed(f"{name}:{number}: {reason}")
-                ahead.extendleft(reversed(taken[1:]))  # they may be rows of their own
-                rows = reader()
+                more = f"; lines behind it that are left out: {left}" if left else ""
+                self._failed(f"{name}:{number}: {reason}{more}")
+                ahead.extendleft(reversed(behind))
+                rows = reader(lines_of_a_row())
                 continue
             if row is None:
                 return
@@ -286,6 +305,11 @@ class Reader:
         self.problem_count += 1
         if len(self.problems) < _SHOWN_PROBLEMS:
             self.problems.append(problem)
+
+
+def is_read(name: str) -> bool:
+    """Tell whether a file of that name is read with its folder."""
+    return _kind(name) is not None and not name.startswith(".")
 
 
 def _kind(name: str) -> str | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import sentencex
 
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SENTENCE_END = re.compile(r"[.!?…][\"”’')\]]*(?:\s|$)")
 _TERMINAL = tuple(".!?…:;\"”'’)]")
-_QUOTES = re.compile('["“”„«»]')
+_QUOTES = re.compile('["“”„«»‘’]')
 _LONGEST_WRAPPED_LINE = 100
 _LONGEST_QUOTATION = 500  # characters; models read 128 tokens
 _CHUNK = 100_000
@@ -129,14 +130,18 @@ def _wrapped_lines(lines: list[str]) -> list[bool]:
     width = max((max(len(a), len(b)) for a, b in beside), default=0)
     if len(lines) < 3 or not 0 < width <= _LONGEST_WRAPPED_LINE:
         return joins
-    is_capital = "".join(lines).isupper()  # wire style
+    is_prose: list[bool] = []  # whether sentences end in what stands together
+    for _, block in groupby(lines, key=lambda line: not line.strip()):
+        together = list(block)
+        is_prose += [any(map(_SENTENCE_END.search, together))] * len(together)
     within = between = 0
-    for i, (line, following) in enumerate(pairwise(lines)):
+    for i, (line, following) in enumerate(pairwise(map(str.rstrip, lines))):
         word = following.split(maxsplit=1)
-        if line.strip() and word:
-            joins[i] = len(line.rstrip()) + 1 + len(word[0]) > width * 0.95
-            if joins[i] and not line.rstrip().endswith(_TERMINAL):
-                goes_on = is_capital or word[0][0].islower()
+        if line and word:
+            joins[i] = len(line) + 1 + len(word[0]) > width * 0.95
+            if joins[i] and is_prose[i] and not line.endswith(_TERMINAL):
+                goes_on = word[0][0].islower() or (line.isupper() and word[0].isupper())
                 within, between = within + goes_on, between + (not goes_on)
-    # Headlines of like length, one a line, break between sentences.
-    return joins if within >= 2 and within > between else [False] * len(lines)
+    # Headlines of like length, one a line, break between sentences; in prose some lines go on with
+    # a name or a number.
+    return joins if within >= 2 and 2 * within >= between else [False] * len(lines)

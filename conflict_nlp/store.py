@@ -88,7 +88,7 @@ def find(name_or_folder: str | os.PathLike[str]) -> Path:
     name = DEFAULT_MODEL if name_or_folder == "default" else os.fspath(name_or_folder)
     if name in shipped:
         return shipped[name]
-    if _restored(Path(name)).is_dir():
+    if _restored(Path(name).resolve()).is_dir():
         return Path(name)
     raise ModelError(
         f"no model {name!r}: give a folder that exists, or one of "

@@ -3,11 +3,15 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from conflict_nlp.predict import Tagger
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# On busy cores an example may take any time.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 # Started in the background of a shell, the tests and all that they start would ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

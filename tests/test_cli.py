@@ -213,6 +213,10 @@ def test_articles_in_a_folder_are_not_written_over(run, story, tmp_path):
     status, out, err = run("tag", tmp_path, "--output", table)
     assert (status, out) == (2, "") and "holds articles" in err
     assert table.read_text(encoding="utf-8") == "text\nRockets hit the base.\n"
+    for name in ("tags.log", "tags.txt"):  # the second run goes on, or replaces what is never read
+        options = ["--format", "jsonl", *(["--resume"] if name == "tags.txt" else [])]
+        for _ in range(2):
+            assert run("tag", tmp_path, "--output", tmp_path / name, *options)[0] == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="redirection of POSIX")
@@ -263,6 +267,7 @@ def test_a_table_where_letters_lack(story):
         (["tag", "STORY", "--threshold", "attack_event=nan"], "0..1"),
         (["tag", "STORY", "--format", "csv", "--output", "STORY"], "files to read"),
         (["tag", "STORY", "--output", "a.xlsx"], ".csv"),
+        (["tag", "Rebels shelled the town. " * 50], "no such file or folder: Rebels"),
         (["tag", "missing.txt", "missing.csv"], "no such file or folder: missing.txt, missing.csv"),
         (["review", "STORY", "--out", "a.xlsx"], "--format"),
         (["tag", "STORY", "--output", "no/such/folder.csv"], "folder.csv"),

@@ -205,6 +205,25 @@ def test_a_stray_quote_costs_its_own_row(tmp_path):
     articles, [problem], _ = read(path)
     assert [article.id for article in articles] == ["1", *map(str, range(3, 50))]
     assert problem == f"{path}:2: a quote that opens here is never closed"
+    path.write_text(f'id,text\n2,"Rebels shot two.\n{rows}50,"One ""two"".\nThree."\n', "utf-8")
+    articles, [problem], _ = read(path)
+    assert [article.id for article in articles] == [*map(str, range(3, 51))]
+
+
+def test_pieces_of_a_bad_row_are_no_rows(tmp_path):
+    lines = ('1,"Two died.', "The army, which denied it, left", "on Sunday, he said", 'and "fled".')
+    text = "\n".join(["id,text", *lines, ""])
+    path = tmp_path / "a.csv"
+    path.write_text(f"{text}2,Rain fell.\n", encoding="utf-8")
+    articles, [problem], _ = read(path)
+    assert [article.id for article in articles] == ["2"]
+    assert problem.startswith(f"{path}:1: ") and problem.endswith("that are left out: 3")
+
+
+def test_many_bad_rows_take_no_longer_than_good_ones(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,text\n" + 'foo",bar,"baz\n' * 100_000, encoding="utf-8")
+    assert read(path)[0] == []
 
 
 def test_rows_of_json_may_lack_a_title(tmp_path):
@@ -212,6 +231,8 @@ def test_rows_of_json_may_lack_a_title(tmp_path):
     path.write_bytes(as_jsonl([{"text": "a", "head": "H"}, {"text": "b"}]))
     articles, problems, _ = read(path, title_column="head")
     assert [article.title for article in articles] == ["H", None] and problems == []
+    path.write_bytes(as_jsonl([{"text": "a", "head": None}]))
+    assert read(path, title_column="head")[1] == []
 
 
 def test_names_that_stand_for_two_columns_are_told(tmp_path):
@@ -259,7 +280,9 @@ def test_other_encodings_are_found_and_told(tmp_path, encoding):
     assert str(path) in note and "not UTF-8" in note
 
 
-@pytest.mark.parametrize(("declared", "encoding"), [("windows-1254", "cp1254"), ("zip", "cp1252")])
+@pytest.mark.parametrize(
+    ("declared", "encoding"), [("windows-1254", "cp1254"), ("zip", "cp1252"), ("utf-16", "cp1252")]
+)
 def test_a_page_may_declare_its_encoding(tmp_path, declared, encoding):
     place = "Şırnak" if declared == "windows-1254" else "Müller"
     page = PAGE.replace("Temirlan", place).replace("<head>", f'<head><meta charset="{declared}">')
@@ -267,7 +290,7 @@ def test_a_page_may_declare_its_encoding(tmp_path, declared, encoding):
     path.write_bytes(page.encode(encoding))
     [article], problems, notes = read(path)
     assert f"the {place} base" in article.text
-    assert problems == [] and len(notes) == (declared == "zip")
+    assert problems == [] and len(notes) == (declared != "windows-1254")
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])

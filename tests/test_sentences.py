@@ -104,9 +104,15 @@ def test_a_long_title_does_not_hide_that_the_text_is_wrapped():
     assert texts(f"{title}\n\n{body}") == [title, body.strip()]
 
 
+def test_a_list_in_lower_case_stands_apart():
+    lines = ["release of all prisoners", "return of the many bodies", "respect for the last deal"]
+    assert texts("\n".join(lines)) == lines
+
+
 def test_capitals_are_joined_too():
     text = "GUNMEN KILLED THREE MEN IN THE TOWN OF\nORLAN ON SUNDAY, THE ARMY SAID, AND\nFLED."
     assert texts(text) == [text]
+    assert texts(f"By John Smith\n\n{text}") == ["By John Smith", text]
 
 
 def test_a_quotation_is_split_where_a_model_could_not_read_it_whole():

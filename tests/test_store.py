@@ -184,6 +184,9 @@ def test_a_link_to_a_folder_stays_one(tmp_path):
         )
         assert (tmp_path / "disk" / "model" / "a").read_text() == text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
+    command = [sys.executable, "-c", KILLED_SAVE, str(tmp_path / "link"), "2"]
+    assert subprocess.run(command, check=False).returncode == 9
+    assert (store.find(tmp_path / "link") / "a").read_text() == "two"
 
 
 def test_a_failed_save_leaves_the_old_model_whole(folder, tmp_path):

@@ -281,6 +281,7 @@ ROWS = {
     "h.csv": ",text,label\n0,one,1\n1,two,0\n",
     "i.tsv": '"We will fight," he said.\t1\n"No."\t0\n',
     "j.tsv": " \t1\ntwo\t0\n",
+    "k.csv": "text,label,,\none,1,,\ntwo,0,,\n",
 }
 
 
@@ -297,6 +298,7 @@ ROWS = {
         ("h.csv", ("label",), "multi-label", [[1], [0]]),
         ("i.tsv", ("label",), "multi-label", [[1], [0]]),
         ("j.tsv", ("label",), "multi-label", [[1], [0]]),  # public tables have blank texts
+        ("k.csv", ("label",), "multi-label", [[1], [0]]),
     ],
 )
 def test_shapes_of_files(tmp_path, name, labels, kind, targets):

@@ -422,7 +422,7 @@ def test_a_model_is_calibrated_anew_on_other_articles(tmp_path, capsys):
     errors = re.findall('"calibration error": ([0-9.]+)', capsys.readouterr().out)
     before, after = np.array(errors, float).reshape(2, 4)
     assert after.mean() < before.mean()
-    old, new = Tagger.from_pretrained("baseline"), Tagger.from_pretrained(target)
+    old, new = Tagger.from_pretrained("baseline"), Tagger.from_pretrained(target, trust=True)
     text = "At least 30 rockets hit the base."
     assert new.thresholds != old.thresholds
     np.testing.assert_array_equal(

@@ -86,7 +86,7 @@ def product_rate(rows: int = 1024, width: int = 384, columns: int = 1536) -> flo
 def floor(name: str, texts: list[str]) -> None:
     """Print the operations of a model, the rate of the bare product, and the engine's share."""
     folder = store.read(store.find(name))
-    tagger = Tagger.from_pretrained(name)
+    tagger = Tagger.from_pretrained(name, trust=True)
     tokenizer = tagger._classifier._tokenizer  # type: ignore[attr-defined]
     tokens = statistics.mean(len(e.ids) for e in tokenizer.encode_batch_fast(texts))
     needed = operations(onnx.load_from_string(folder.file("model.onnx")), tokens)
@@ -107,7 +107,7 @@ def floor(name: str, texts: list[str]) -> None:
 
 def lengths(name: str, longest: int) -> None:
     """Print the time to split and to tag texts of growing length, with and without spaces."""
-    tagger = Tagger.from_pretrained(name)
+    tagger = Tagger.from_pretrained(name, trust=True)
     line = "Rockets hit the town of Velm on day {}, and the mayor said that nobody was hurt. "
     print(f"Seconds to split, and to split and tag by {name}.\n")
     print("| characters | split | the same, no spaces | tag | the same, no spaces |")
@@ -125,7 +125,7 @@ def lengths(name: str, longest: int) -> None:
 
 def stream(name: str, sentences: int, texts: list[str]) -> None:
     """Print the resident memory while a stream of sentences is tagged."""
-    tagger = Tagger.from_pretrained(name)
+    tagger = Tagger.from_pretrained(name, trust=True)
 
     def numbered() -> Iterator[str]:
         for number, text in enumerate(itertools.islice(itertools.cycle(texts), sentences)):

@@ -124,7 +124,7 @@ def report(options: argparse.Namespace) -> None:
     first, _ = cold(f"{code}; predict('Rockets hit the town.')", options.rounds)
     article = "''.join(f'Rocket {i} hit the town of Velm. ' for i in range(5000))"
     _, peak = cold(f"from conflict_nlp.predict import tag_article; tag_article({article})", 1)
-    taggers = {name: Tagger.from_pretrained(name) for name in options.models}
+    taggers = {name: Tagger.from_pretrained(name, trust=True) for name in options.models}
     runs: dict[str, Run] = {name: tagger.predict for name, tagger in taggers.items()}
     with tempfile.TemporaryDirectory() as scratch:
         if options.checkpoint:

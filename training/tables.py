@@ -95,7 +95,8 @@ def _delimited(path: Path, text: str) -> Table:
         names[next(i for i, name in enumerate(names) if name in _TEXT)] = "text"
     else:
         names = ["text", *unnamed(len(names) - 1)]
-    if len(set(names)) < len(names):
+    named = [name for name in names if name]
+    if len(set(named)) < len(named):
         raise ValueError(f"{path}: two columns have one name: {', '.join(names)}")
     scores = {name for name in names if name.removesuffix("_score") in {*names} - {name}}
     labels = tuple(name for name in names if name not in RESERVED | scores)

@@ -189,7 +189,7 @@ def begin(options: argparse.Namespace, task: Task, arguments: TrainingArguments)
     path = folder / "options.json"
     if not options.resume and arguments.should_save:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(chosen, indent=2) + "\n")
     elif options.resume and not path.exists():
         log.warning("%s is missing: the run may have had other options", path)
