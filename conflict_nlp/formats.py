@@ -260,7 +260,7 @@ class Reader:
 
         def is_row(line: str) -> bool:
             with suppress(csv.Error):
-                return [len(row) for row in reader([line])] == [len(header)]
+                return [len(row) for row in reader([line])] in ([len(header)], [0])  # 0: blank
             return False
 
         rows = reader(lines_of_a_row())

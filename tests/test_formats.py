@@ -205,7 +205,7 @@ def test_a_stray_quote_costs_its_own_row(tmp_path):
     articles, [problem], _ = read(path)
     assert [article.id for article in articles] == ["1", *map(str, range(3, 50))]
     assert problem == f"{path}:2: a quote that opens here is never closed"
-    path.write_text(f'id,text\n2,"Rebels shot two.\n{rows}50,"One ""two"".\nThree."\n', "utf-8")
+    path.write_text(f'id,text\n2,"Rebels shot two.\n{rows}\n50,"One ""two"".\nThree."\n', "utf-8")
     articles, [problem], _ = read(path)
     assert [article.id for article in articles] == [*map(str, range(3, 51))]
 
