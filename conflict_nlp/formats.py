@@ -19,14 +19,13 @@ import re
 import stat
 import warnings
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from conflict_nlp.decoding import Decoder
+from conflict_nlp.delimited import read_rows
 from conflict_nlp.sentences import replace_surrogates
 
 KINDS = {
@@ -48,7 +47,6 @@ GENERATOR = '<meta name="generator" content="conflict_nlp">'
 """By this a page of tags is known, and not read as an article."""
 
 _SHOWN_PROBLEMS = 50
-_LONGEST_ROW = 10**7  # characters
 _CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 _OWN = "it holds what conflict-nlp wrote, no articles"
 _EXTRA = "pip install 'conflict-nlp[files]'"
@@ -239,58 +237,11 @@ class Reader:
             self._failed(f"{name}: no row has the column {column!r} for {option}")
 
     def _table(self, name: str, lines: Iterator[str]) -> Rows:
-        csv.field_size_limit(2**31 - 1)
-        first = next(lines, "")
-        delimiter = max(",;\t|", key=first.count)
-        ahead, taken = deque([first]), list[str]()
-
-        def lines_of_a_row() -> Iterator[str]:
-            size = 0
-            while line := ahead.popleft() if ahead else next(lines, ""):
-                size = len(line) + (size if taken else 0)
-                if taken and size > _LONGEST_ROW:
-                    ahead.appendleft(line)
-                    return
-                taken.append(line)
-                yield line
-
-        def reader(source: Iterable[str]) -> Iterator[list[str]]:
-            # Strict: a quote that is never closed is an error, and not the rest of the file.
-            return csv.reader(source, delimiter=delimiter, strict=True)
-
-        def is_row(line: str) -> bool:
-            with suppress(csv.Error):
-                return [len(row) for row in reader([line])] in ([len(header)], [0])  # 0: blank
-            return False
-
-        rows = reader(lines_of_a_row())
-        header = next(rows, [])
+        rows = read_rows(lines, lambda number, reason: self._failed(f"{name}:{number}: {reason}"))
+        _, header = next(rows)
         self._header(header)
-        for number in count(1):
-            taken.clear()
-            try:
-                row = next(rows, None)
-            except csv.Error as error:
-                # A stray quote may have opened before rows of their own.
-                is_open = "unexpected end" in str(error)
-                behind = taken[1:]
-                if is_open:
-                    behind = [line for line in behind if is_row(line)]
-                elif not all(map(is_row, behind[:-1])):
-                    behind = []
-                left = len(taken) - 1 - len(behind)
-                reason = "a quote that opens here is never closed" if is_open else error
-                more = f"; lines behind it that are left out: {left}" if left else ""
-                self._failed(f"{name}:{number}: {reason}{more}")
-                ahead.extendleft(reversed(behind))
-                rows = reader(lines_of_a_row())
-                continue
-            if row is None:
-                return
-            if row and len(row) != len(header):
-                self._failed(f"{name}:{number}: {len(row)} values for {len(header)} columns")
-            elif row:
-                yield number, dict(zip(header, row))
+        for number, row in rows:
+            yield number, dict(zip(header, row))
 
     def _parquet(self, stream: io.BufferedReader) -> Rows:
         try:

@@ -80,12 +80,10 @@ def compare(names: Sequence[str], paths: Sequence[Path], rounds: int, seed: int)
 
     Raises
     ------
-    FileNotFoundError
-        If a file is missing.
-    ModelError
-        If a model is missing or damaged.
+    FileNotFoundError, ModelError
+        As `training.data.models_task`.
     ValueError
-        If models and data have different labels, or there are fewer than two articles.
+        As that, or if there are fewer than two articles.
     """
     task = models_task(names, paths)
     labels = task.labels

@@ -1,6 +1,6 @@
 """Train the TF-IDF baseline.
 
-    python -m training.train_baseline --data train.jsonl --output models/baseline
+    python -m training.train_baseline --data train.jsonl --output runs/baseline
     python -m training.train_baseline --data train.tsv --test dev.tsv --output runs/mine
 
 Data is any file that `training.data` reads. Parameters are chosen by cross-validation in which no

@@ -15,10 +15,8 @@ training.train_transformer ...`` uses several GPUs.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import logging
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -45,6 +43,7 @@ from transformers import (
 
 from conflict_nlp import store
 from conflict_nlp.classifiers.torch import load_model
+from training.checkpoints import begin, plain
 from training.data import Task, find_task, read_sentences, split_articles, task_of, thin
 from training.frozen import LowerLayers
 from training.metrics import scores, uncalibrated
@@ -52,9 +51,6 @@ from training.options import errors_in_one_line, parse
 from training.output_layer import fit_output_layer, output_layer
 
 log = logging.getLogger(__name__)
-
-# Options that change nothing in what is learnt.
-_FREE = {"config", "output", "resume", "save_steps", "test"}
 
 
 def measure(prediction: EvalPrediction, task: Task) -> dict[str, float]:
@@ -173,42 +169,6 @@ def trainer_arguments(
     return arguments
 
 
-def begin(options: argparse.Namespace, task: Task, arguments: TrainingArguments) -> None:
-    """Delete the checkpoints of an earlier run and write down what decides this one.
-
-    With ``--resume`` they stay, and what decided the run is compared.
-
-    Raises
-    ------
-    ValueError
-        If the run that goes on had other options, other data or other labels.
-    """
-    chosen = {key: _content(value) for key, value in vars(options).items() if key not in _FREE}
-    chosen["label_names"] = list(task.labels)
-    folder = Path(arguments.output_dir)
-    path = folder / "options.json"
-    if not options.resume and arguments.should_save:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(chosen, indent=2) + "\n")
-    elif options.resume and not path.exists():
-        log.warning("%s is missing: the run may have had other options", path)
-    elif options.resume:
-        before = json.loads(path.read_text())
-        other = [key for key in before if key in chosen and before[key] != chosen[key]]
-        if other:
-            names = ", ".join(f"--{key.replace('_', '-')}" for key in other)
-            raise ValueError(f"--resume: the run in {folder.parent} had another {names}")
-
-
-def _content(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_content(item) for item in value]
-    if isinstance(value, Path):
-        return f"{value.name}, sha256 {hashlib.sha256(value.read_bytes()).hexdigest()}"
-    return _plain(value)
-
-
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train as `options` say; return what ``training.json`` holds."""
     name = getattr(options, "from")
@@ -284,7 +244,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     trainer.save_state()
     tokenizer.save_pretrained(str(options.output))
     record: dict[str, Any] = {
-        "options": {key: _plain(value) for key, value in vars(options).items()},
+        "options": {key: plain(value) for key, value in vars(options).items()},
         "task": {"labels": task.labels, "kind": task.kind},
         "training_sentences": len(training),
         "development_sentences": len(development),
@@ -304,14 +264,6 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         print(name, json.dumps(record[name], indent=1))
     (options.output / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     return record
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str) and Path(value).is_dir():
-        value = Path(value)
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value.name if isinstance(value, Path) else value  # folders are nobody's business
 
 
 def main(argv: Sequence[str] | None = None) -> None:

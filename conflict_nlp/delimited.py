@@ -1,0 +1,85 @@
+"""Rows of CSV, of which a stray quote costs no more than it must."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import count
+
+_LONGEST_ROW = 10**7  # characters
+
+
+def read_rows(
+    lines: Iterator[str], failed: Callable[[int, str], object]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the header as row 0, and each row that is not empty with its number, the first being 1.
+
+    Parameters
+    ----------
+    lines
+        With their line ends. The delimiter is the one of comma, semicolon, tab and bar that the
+        first line has most of.
+    failed
+        Called with the number of a row that cannot be read, or has not as many values as the
+        header, and the reason.
+
+    Raises
+    ------
+    csv.Error
+        If the header cannot be read.
+    """
+    csv.field_size_limit(2**31 - 1)
+    first = next(lines, "")
+    delimiter = max(",;\t|", key=first.count)
+    ahead, taken = deque([first]), list[str]()
+
+    def lines_of_a_row() -> Iterator[str]:
+        size = 0
+        while line := ahead.popleft() if ahead else next(lines, ""):
+            size = len(line) + (size if taken else 0)
+            if taken and size > _LONGEST_ROW:
+                ahead.appendleft(line)
+                return
+            taken.append(line)
+            yield line
+
+    def reader(source: Iterable[str]) -> Iterator[list[str]]:
+        # Strict: a quote that is never closed is an error, and not the rest of the file.
+        return csv.reader(source, delimiter=delimiter, strict=True)
+
+    def is_row(line: str) -> bool:
+        with suppress(csv.Error):
+            return [len(row) for row in reader([line])] in ([len(header)], [0])  # 0: blank
+        return False
+
+    rows = reader(lines_of_a_row())
+    header = next(rows, [])
+    yield 0, header
+    for number in count(1):
+        taken.clear()
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            # A stray quote may have opened before rows of their own.
+            is_open = "unexpected end" in str(error)
+            behind = taken[1:]
+            if is_open:
+                behind = [line for line in behind if is_row(line)]
+            elif not all(map(is_row, behind[:-1])):
+                behind = []
+            left = len(taken) - 1 - len(behind)
+            reason = "a quote that opens here is never closed" if is_open else str(error)
+            failed(
+                number, reason + (f"; lines behind it that are left out: {left}" if left else "")
+            )
+            ahead.extendleft(reversed(behind))
+            rows = reader(lines_of_a_row())
+            continue
+        if row is None:
+            return
+        if row and len(row) != len(header):
+            failed(number, f"{len(row)} values for {len(header)} columns")
+        elif row:
+            yield number, row

@@ -1,0 +1,65 @@
+"""What a run that was cut off goes on from, and whether it is the same run."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainingArguments
+
+from training.data import Task
+
+log = logging.getLogger(__name__)
+
+# Options that change nothing in what is learnt.
+_FREE = {"config", "output", "resume", "save_steps", "test"}
+
+
+def begin(options: argparse.Namespace, task: Task, arguments: TrainingArguments) -> None:
+    """Delete the checkpoints of an earlier run and write down what decides this one.
+
+    With ``--resume`` they stay, and what decided the run is compared.
+
+    Raises
+    ------
+    ValueError
+        If the run that goes on had other options, other data or other labels.
+    """
+    chosen = {key: _content(value) for key, value in vars(options).items() if key not in _FREE}
+    chosen["label_names"] = list(task.labels)
+    folder = Path(arguments.output_dir)
+    path = folder / "options.json"
+    if not options.resume and arguments.should_save:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(chosen, indent=2) + "\n")
+    elif options.resume and not path.exists():
+        log.warning("%s is missing: the run may have had other options", path)
+    elif options.resume:
+        before = json.loads(path.read_text())
+        other = [key for key in before if key in chosen and before[key] != chosen[key]]
+        if other:
+            names = ", ".join(f"--{key.replace('_', '-')}" for key in other)
+            raise ValueError(f"--resume: the run in {folder.parent} had another {names}")
+
+
+def _content(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_content(item) for item in value]
+    if isinstance(value, Path):
+        return f"{value.name}, sha256 {hashlib.sha256(value.read_bytes()).hexdigest()}"
+    return plain(value)
+
+
+def plain(value: Any) -> Any:
+    """Return the value of an option as JSON holds it, of a path its name alone."""
+    if isinstance(value, str) and Path(value).is_dir():
+        value = Path(value)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value.name if isinstance(value, Path) else value  # folders are nobody's business
