@@ -21,7 +21,7 @@ from conflict_nlp.predict import LABELS, Tagger
 from tests import test_training
 from training import benchmark, calibrate, export_onnx, train_baseline
 from training import train_transformer as transformer
-from training.data import Task, find_task, read_sentences
+from training.data import Task, find_task, read_sentences, warn_of_overlap
 from training.output_layer import fit_output_layer
 
 corpus, base, checkpoint = test_training.corpus, test_training.base, test_training.checkpoint
@@ -371,3 +371,24 @@ def test_names_and_files_that_do_not_fit_are_told(tmp_path):
         find_task([tmp_path / "b.tsv"], ["x", "x"])
     with pytest.raises(ValueError, match="row 1: unknown label 'a'"):
         read_sentences([tmp_path / "a.tsv"], Task(("b", "c"), "multi-class"))
+
+
+def test_what_is_missing_skipped_or_learnt_from_is_told(tmp_path, caplog):
+    (tmp_path / "short.csv").write_text("text,closed,court\nThe court sat.,0,1\n")
+    with pytest.raises(ValueError, match=r"short\.csv has no 'frozen' among closed, court"):
+        read_sentences([tmp_path / "short.csv"], Task(("closed", "court", "frozen")))
+    result = [{"value": {"choices": ["attack_event"]}}]
+    tasks = [
+        {"data": {"text": text}, "predictions": [{"result": result}], "annotations": given}
+        for text, given in (
+            ("Skipped.", [{"was_cancelled": True, "result": []}]),
+            ("Cleared.", [{"result": []}]),
+            ("Untouched.", []),
+        )
+    ]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    read = read_sentences([tmp_path / "tasks.json"])
+    assert dict(zip(read["text"], map(sum, read["targets"]))) == {"Cleared.": 0, "Untouched.": 1}
+    assert "1 tasks that were skipped in review are left out" in caplog.text
+    warn_of_overlap(read, {"test": read.select([0])})
+    assert "1 of 1 test texts, or their articles, are trained on too" in caplog.text

@@ -47,6 +47,7 @@ from training.data import (
     in_development_split,
     read_sentences,
     split_articles,
+    stretches,
     thin,
 )
 from training.options import parse
@@ -425,6 +426,11 @@ def test_a_model_is_calibrated_anew_on_other_articles(tmp_path, capsys):
     old, new = Tagger.from_pretrained("baseline"), Tagger.from_pretrained(target, trust=True)
     text = "At least 30 rockets hit the base."
     assert new.thresholds != old.thresholds
+    card = (target / "README.md").read_text()
+    assert card.startswith("# model\n") and f"| {new.thresholds['attack_event']:.2f} |" in card
+    assert "# baseline" in card and "scores" not in json.loads(
+        (target / "manifest.json").read_text()
+    )
     np.testing.assert_array_equal(
         new._classifier.logits([text], 1)[0], old._classifier.logits([text], 1)[0]
     )
@@ -592,7 +598,8 @@ def test_labels_part_from_text_and_come_back(tmp_path, capsys):
     command = ["join", str(tmp_path / "raw"), "--annotations", str(standoff)]
     annotations.main([*command, "--out", str(joined)])
     assert "found 2 of 2 labelled sentences (100.0%)" in capsys.readouterr().out
-    assert json.loads(joined.read_text()) == {"id": "one", "sentences": sentences}
+    placed = [{"index": i, **sentence} for i, sentence in enumerate(sentences)]
+    assert json.loads(joined.read_text()) == {"id": "one", "sentences": placed}
     again = tmp_path / "again.jsonl"
     again.write_text(json.dumps({**rows[0], "labels": ["political_context"]}) + "\n")
     annotations.main([*command, str(again), "--out", str(joined)])
@@ -603,6 +610,28 @@ def test_labels_part_from_text_and_come_back(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "1 articles, 2 sentences, 0 with a difference" in shown
     assert "| attack_event | 1 | 1 | 1.000 | 1.000 |" in shown
+
+
+def test_labels_are_joined_with_the_files_that_corpora_have(tmp_path, capsys, caplog):
+    texts = [f"Shell {i} hit the mill." for i in range(5)]
+    rows = [
+        {"article": "a", "index": i, "sha256": annotations.fingerprint(text), "labels": []}
+        for i, text in enumerate(texts)
+    ]
+    standoff, raw, joined = tmp_path / "s.jsonl", tmp_path / "raw", tmp_path / "joined.jsonl"
+    standoff.write_text("\n".join(map(json.dumps, rows)))
+    (raw / ".git").mkdir(parents=True)
+    (raw / ".git" / "note.txt").write_text(texts[0])
+    lines = [json.dumps({"text": f"{texts[i]}\u2028"}, ensure_ascii=False) for i in (1, 3)]
+    (raw / "lines.json").write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
+    (raw / "bad.zip").write_bytes(b"PK\3\4 no archive")
+    (raw / "bad.json").write_text("{")
+    command = ["join", str(raw), "--annotations", str(standoff), "--out", str(joined)]
+    annotations.main(command)
+    assert "found 2 of 5" in capsys.readouterr().out
+    assert "bad.zip is left out" in caplog.text and "bad.json is left out" in caplog.text
+    read = read_sentences([joined])
+    assert read["index"][:] == [1, 3] and len(stretches(read)) == 2
 
 
 @pytest.mark.parametrize("script", [train_baseline, transformer, export_onnx, benchmark])

@@ -20,8 +20,10 @@ import gzip
 import hashlib
 import io
 import json
+import logging
 import tarfile
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,7 +38,11 @@ from training.data import read_sentences
 from training.options import errors_in_one_line
 from training.progress import track
 
+log = logging.getLogger(__name__)
+
 FOLDER = Path(__file__).with_suffix("")
+
+_BAD_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError)
 
 
 def fingerprint(text: str) -> str:
@@ -81,11 +87,13 @@ def join(paths: Sequence[Path], annotations: Sequence[Path], out: Path) -> tuple
     articles: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
     files = [file for path in paths for file in _files(path)]
     for file in track(files, "reading"):
-        for text in _strings(file.name, file.read_bytes()):
+        for text in _texts(file):
             candidates = {text, *(sentence.text for sentence in split_sentences(text))}
             for candidate in candidates:
                 for row in wanted.get(fingerprint(candidate), ()):
-                    sentence = {"text": candidate, "labels": row["labels"]}
+                    # Its place tells which sentences stand side by side, if some are not found.
+                    place = {"index": row["index"], "text": candidate}
+                    sentence = {**place, "labels": row["labels"]}
                     articles[row["article"]][row["index"]] = sentence
     with out.open("w", encoding="utf-8") as stream:
         for article, found in sorted(articles.items()):
@@ -124,10 +132,21 @@ def agree(first: Sequence[Path], second: Path) -> str:
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(child for child in path.rglob("*") if child.is_file())
+        found = (child for child in path.rglob("*") if child.is_file())
+        visible = (f for f in found if not any(p[0] == "." for p in f.relative_to(path).parts))
+        return sorted(visible)
     if not path.is_file():
         raise FileNotFoundError(f"no file or folder at {path}")
     return [path]
+
+
+def _texts(file: Path) -> list[str]:
+    """Return every text in a file; of one that cannot be read none, with a warning."""
+    try:
+        return list(_strings(file.name, file.read_bytes()))
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error, *_BAD_ARCHIVE) as error:
+        log.warning("%s is left out, it cannot be read: %s", file, error)
+        return []
 
 
 def _strings(name: str, content: bytes) -> Iterator[str]:
@@ -147,10 +166,10 @@ def _strings(name: str, content: bytes) -> Iterator[str]:
     elif suffix == ".gz":
         yield from _strings(name[:-3], gzip.decompress(content))
     else:
-        text = content.decode("utf-8", "replace")
+        text = content.decode("utf-8-sig", "replace")
         if suffix in (".json", ".jsonl"):
-            for line in [text] if suffix == ".json" else text.splitlines():
-                yield from _leaves(json.loads(line)) if line.strip() else ()
+            for value in _values(text):
+                yield from _leaves(value)
         elif suffix in (".csv", ".tsv"):
             csv.field_size_limit(2**31 - 1)
             lines = io.StringIO(text, newline="")
@@ -158,6 +177,14 @@ def _strings(name: str, content: bytes) -> Iterator[str]:
                 yield from row
         else:
             yield text
+
+
+def _values(text: str) -> list[Any]:
+    """Return what JSON or JSON lines hold: the public corpora call both .json."""
+    try:
+        return [json.loads(text)]
+    except ValueError:
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def _leaves(value: Any) -> Iterator[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +189,14 @@ def measure(
     }
 
 
+def card_table(measured: dict[str, dict[str, float]]) -> str:
+    """Return what `write_calibration` measured as a Markdown table."""
+    columns = list(next(iter(measured.values())))
+    lines = [["label", *columns], ["---"] * (len(columns) + 1)]
+    lines += [[f"`{label}`", *map(str, row.values())] for label, row in measured.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def write_calibration(
     folder: Path,
     calibration: Calibration,
@@ -252,14 +259,32 @@ def write_calibrated(options: argparse.Namespace) -> None:
         for name, content in source.files.items():
             (folder / name).write_bytes(content)
         measured["after"] = write_calibration(folder, after, logits, targets, data)
+        card = _CARD.format(
+            name=options.output.name,
+            source=Path(options.model).name,
+            files=", ".join(path.name for path in options.data),
+            sentences=len(data),
+            rows=card_table(measured["after"]),
+        )
         if (source.path / "README.md").is_file():
-            shutil.copy(source.path / "README.md", folder)
+            text = (source.path / "README.md").read_text(encoding="utf-8")
+            card += f"\nIts own card, whose thresholds and scores no longer hold:\n\n{text}"
+        (folder / "README.md").write_text(card, encoding="utf-8")
 
-    made = ("format_version", "files")  # by `store.write`
-    manifest = {key: value for key, value in source.manifest.items() if key not in made}
-    store.write(options.output, manifest, fill)
+    stale = ("format_version", "files", "scores")  # the first two are for `store.write`
+    manifest = {key: value for key, value in source.manifest.items() if key not in stale}
+    store.write(options.output, manifest | {"name": options.output.name}, fill)
     for name, values in measured.items():
         print(name, json.dumps(values, indent=1))
+
+
+_CARD = """# {name}
+
+The model {source}, its calibration and thresholds set anew by `python -m training.calibrate` on
+{sentences} sentences of {files}; on these same sentences, so that these figures flatter:
+
+{rows}
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -224,8 +224,15 @@ def read_sentences(paths: Sequence[str | Path], task: Task = FOUR_LABELS) -> Dat
     FileNotFoundError
         If a path does not exist.
     ValueError
-        If a row has no text, an unknown label, or targets of another length or outside 0..1.
+        If a row has no text, an unknown label, or targets of another length or outside 0..1, or
+        a table has no column for one of the labels.
     """
+    tables = [read_table(Path(path)) for path in paths]
+    for table in tables:
+        found = {task.names.get(name, name) for name in table.labels}
+        missing = [label for label in task.labels if label not in found]
+        if found and missing and "labels" in table.records[0]:
+            raise ValueError(f"{table.path} has no {missing[0]!r} among {', '.join(table.labels)}")
     rows = [
         {
             "article": record["article"],
@@ -233,10 +240,25 @@ def read_sentences(paths: Sequence[str | Path], task: Task = FOUR_LABELS) -> Dat
             "text": record["text"],
             "targets": _targets(record, task),
         }
-        for path in paths
-        for record in read_table(Path(path)).records
+        for table in tables
+        for record in table.records
     ]
     return Dataset.from_list(rows)
+
+
+def warn_of_overlap(training: Dataset, others: Mapping[str, Dataset]) -> None:
+    """Log how many texts of other data, by their name, are trained on too."""
+    articles, texts = set(article_groups(training["article"])), set(training["text"])
+    for name, data in others.items():
+        known = [
+            group in articles or text in texts
+            for group, text in zip(article_groups(data["article"]), data["text"])
+        ]
+        if any(known):
+            log.warning(
+                "%d of %d %s texts, or their articles, are trained on too: scores on them flatter",
+                *(sum(known), len(known), name),
+            )
 
 
 def _targets(record: Mapping[str, Any], task: Task) -> list[float]:

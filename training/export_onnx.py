@@ -29,7 +29,7 @@ from conflict_nlp import store
 from conflict_nlp.calibration import Calibration
 from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.predict import Tagger
-from training.calibrate import fit, write_calibration
+from training.calibrate import card_table, fit, write_calibration
 from training.data import Task, read_sentences
 from training.first_token import keep_first_token
 from training.options import errors_in_one_line, parse
@@ -167,14 +167,10 @@ def _card(
         for key, value in record["options"].items()
         if key not in ("config", "output", "resume", "save_steps") and value not in (None, [], 0)
     )
-    columns = list(next(iter(measured.values()), {}))
-    lines = [["label", *columns], ["---"] * (len(columns) + 1)]
-    lines += [[f"`{label}`", *map(str, row.values())] for label, row in measured.items()]
-    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     outputs = (
         "a softmax over classes" if task.kind == "multi-class" else "one sigmoid output a label"
     )
-    scores = _SCORES.format(rows=rows) if measured else ""
+    scores = _SCORES.format(rows=card_table(measured)) if measured else ""
     return f"""# {options.output.name}
 
 A transformer with {outputs}, fine-tuned by `python -m training.train_transformer`

@@ -193,11 +193,16 @@ def _json(path: Path, text: str) -> Table:
         raise ValueError(f"{path}: not valid JSON lines: {error}") from None
     records: list[dict[str, Any]] = []
     labels: dict[str, None] = {}
+    skipped = 0
     for number, value in values:
         where = f"{path}, line {number}"
         if not isinstance(value, dict):
             raise ValueError(f"{where}: not an object with 'text' or 'sentences'")
         if isinstance(value.get("data"), dict):
+            annotations = value.get("annotations") or []
+            if annotations and all(each.get("was_cancelled") for each in annotations):
+                skipped += 1
+                continue
             value = value["data"] | {"label": _choices(value)}
         if isinstance(value.get("label"), list):  # doccano and Label Studio, with their scores
             labels |= dict.fromkeys(n[:-6] for n in value if n.endswith("_score"))
@@ -210,6 +215,8 @@ def _json(path: Path, text: str) -> Table:
         for index, sentence in enumerate(sentences):
             place = {"where": where, "article": article, "index": sentence.get("index", index)}
             records.append({**place, "text": sentence.get("text"), **_given(sentence)})
+    if skipped:
+        log.warning("%s: %d tasks that were skipped in review are left out", path, skipped)
     return Table(path, tuple(labels), records)
 
 

@@ -27,7 +27,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from conflict_nlp import store
 from training.calibrate import fit, write_calibration
-from training.data import article_groups, find_task, read_sentences
+from training.data import article_groups, find_task, read_sentences, warn_of_overlap
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
 from training.progress import track
@@ -74,6 +74,8 @@ def train(options: argparse.Namespace) -> None:
     task = find_task(options.data, options.label_names)
     data = read_sentences(options.data, task)
     test = read_sentences(options.test, task) if options.test else None
+    if test is not None:
+        warn_of_overlap(data, {"test": test})
     texts, targets = list(data["text"]), np.array(data["targets"]) >= 0.5
     fitted = targets if len(task.labels) > 1 else targets[:, 0]  # scikit-learn wants no column
     groups = article_groups(data["article"])

@@ -44,7 +44,15 @@ from transformers import (
 from conflict_nlp import store
 from conflict_nlp.classifiers.torch import load_model
 from training.checkpoints import begin, plain
-from training.data import Task, find_task, read_sentences, split_articles, task_of, thin
+from training.data import (
+    Task,
+    find_task,
+    read_sentences,
+    split_articles,
+    task_of,
+    thin,
+    warn_of_overlap,
+)
 from training.frozen import LowerLayers
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
@@ -190,6 +198,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     if options.development_data:
         development = read_sentences(options.development_data, task)
     test = read_sentences(options.test, task) if options.test else None
+    others = {"development": options.development_data and development, "test": test}
+    warn_of_overlap(training, {name: data for name, data in others.items() if data})
     set_seed(options.seed)  # a new output layer starts at random
     model, tokenizer, is_new = start(options, task, folder)
     stays = known is not None and (task.labels, task.kind) == (known.labels, known.kind)
