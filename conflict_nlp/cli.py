@@ -135,6 +135,8 @@ def review(
         _fail(f"--format {format}: known are {', '.join(known)}", 2)
     if not out.parent.is_dir():
         _fail(f"cannot write {out}: no folder {out.parent}", 2)
+    if not os.access(out.parent, os.W_OK):
+        _fail(f"cannot write {out}: the folder {out.parent} may not be written to", 2)
     columns = (text_column, title_column, id_column)
     with _reading(files, columns, out, model, trust) as (reader, tagger):
         tagged = watched(rows.whole_articles(rows.tag(tagger, reader)), reader, out)
@@ -174,15 +176,20 @@ def _reading(
         _fail("standard input or output is closed", 2)
     if not any(name == "-" or os.path.lexists(name) for name in names):
         _fail(f"no such file or folder: {', '.join(names)}", 2)
+    from conflict_nlp.formats import Reader, is_same
+    from conflict_nlp.store import ModelError
+
     reader = None
     try:
-        from conflict_nlp.formats import Reader, is_same
-
         written = _descriptor(sys.stdout) if output is None else output
         if written is not None and any(is_same(name, written) for name in names if name != "-"):
             _fail(f"{output or 'standard output'} is one of the files to read", 2)
-        if output is not None and not resumes and _holds_articles(output, names):
-            _fail(f"--output {output} holds articles, and lies in a folder to be read", 2)
+        if output is not None and not resumes and _may_hold_articles(output, names):
+            _fail(
+                f"--output {output} exists in a folder to be read, and was not written by this "
+                "program: take another name, or remove it",
+                2,
+            )
         tagger = _load(model, trust)
         options = dict(zip(("text_column", "title_column", "id_column"), columns))
         reader = Reader(names, **options, leave_out=written, note=_note)
@@ -195,6 +202,9 @@ def _reading(
     except BrokenPipeError:  # whoever reads the output wants no more of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
+    except ModelError as error:
+        _report(reader)
+        _fail(str(error), 1)
     except OSError as error:  # not from reading: the reader takes its own
         _report(reader)
         _fail(f"cannot write {output or 'the output'}: {error.strerror or error}", 1)
@@ -239,15 +249,16 @@ def _descriptor(stream: Any) -> int | None:
         return None
 
 
-def _holds_articles(output: Path, names: list[str]) -> bool:
-    """Tell whether writing to `output` would lose what is to be read with its folder."""
-    from conflict_nlp.formats import Reader, is_read
+def _may_hold_articles(output: Path, names: list[str]) -> bool:
+    """Tell whether writing to `output` could lose what is to be read with its folder."""
+    from conflict_nlp.formats import OWN, Reader, is_read
 
     folders = {Path(name).resolve() for name in names}
     is_within = bool(folders & {*output.resolve().parents}) and is_read(output.name)
-    if not output.is_file() or not is_within:
+    if not output.is_file() or not is_within or not output.stat().st_size:
         return False
-    return any(True for _ in Reader([output], note=lambda line: None))
+    reader = Reader([output], note=lambda line: None)
+    return any(True for _ in reader) or not any(OWN in problem for problem in reader.problems)
 
 
 def _load(model: str, trust: bool) -> Tagger:
@@ -299,8 +310,11 @@ def _fail(message: str, status: int) -> NoReturn:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line with the arguments given, or those of the process, and exit."""
     try:
-        arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
-        status = app(arguments, prog_name="conflict-nlp", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        # Only for arguments of the process, None, are wildcards expanded on Windows.
+        status = app(
+            arguments if given else ["--help"], prog_name="conflict-nlp", standalone_mode=False
+        )
     except _UsageError as error:
         hint = " ".join(error.format_message().split()).rstrip(".")
         help = getattr(error.ctx, "command_path", "conflict-nlp")

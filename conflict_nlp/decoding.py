@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -12,6 +13,10 @@ _ENGLISH = [
     *("utf_32", "utf_32_le", "utf_32_be"),
 ]
 _SAMPLE = 2**18
+_ASCII = bytes(range(128))
+_NOT_WHOLE = re.compile("[\0-\x7f\ufffd]+")
+# Quotes, dashes and accents of Mac Roman, which are rare letters in English cp1252.
+_MAC = re.compile(rb"[\x87\x8a\x8e\x9a\x9c\x9f\xd0-\xd5\xdb]")
 
 
 class Decoder:
@@ -33,6 +38,7 @@ class Decoder:
         self._name, self._note, self._failed = name, note, failed
         self._encoding: str | None = None
         self._is_exact = True
+        self._line = 0
 
     def text(
         self, data: bytes, stream: io.BufferedReader | None = None, declared: str | None = None
@@ -50,6 +56,8 @@ class Decoder:
                 return data.decode("utf-8-sig")
             except UnicodeDecodeError as error:
                 start = max(0, error.start - _SAMPLE) // 4 * 4
+            if _is_damaged_utf8(data):
+                return self._replaced(data, "utf-8-sig")
             # What pages declare as Latin-1 is cp1252 (WHATWG: "Encoding").
             is_latin = (declared or "").lower() in ("iso-8859-1", "latin1", "us-ascii", "ascii")
             with suppress(LookupError, UnicodeError):
@@ -59,20 +67,50 @@ class Decoder:
             sample = data[start : start + 2 * _SAMPLE]
             self._encoding = _detected(sample + (stream.peek() if stream else b""))
             self._note(f"{self._name} is not UTF-8; read as {self._encoding}")
-        text = data.decode(self._encoding, "replace")
+        return self._replaced(data, self._encoding)
+
+    def _replaced(self, data: bytes, encoding: str) -> str:
+        text = data.decode(encoding, "replace")
         if self._is_exact and "\ufffd" in text:
             self._is_exact = False
-            self._failed(f"{self._name}: some bytes are not {self._encoding}, and became U+FFFD")
+            place = f", line {self._line}" if self._line else ""
+            known = encoding.removesuffix("-sig")
+            self._failed(f"{self._name}{place}: some bytes are not {known}, and became U+FFFD")
         return text
 
     def lines(self, stream: io.BufferedReader) -> Iterator[str]:
-        """Decode line by line, so that memory does not grow; lines keep their ends."""
-        if stream.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):  # in UTF-16 a line end is two bytes
+        """Decode line by line, so that memory does not grow; lines keep their ends.
+
+        Only files whose lines end in a carriage return alone are read whole.
+        """
+        head = stream.peek(2)
+        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):  # in UTF-16 a line end is two bytes
             self._note(f"{self._name} is not UTF-8; read as utf_16")
             yield from io.TextIOWrapper(stream, "utf-16", newline="\n")
             return
-        for line in stream:
-            yield self.text(line, stream)
+        if b"\r" in head.partition(b"\n")[0].rstrip(b"\r"):
+            yield from io.StringIO(self.text(stream.read()), newline="")
+            return
+        for self._line, line in enumerate(stream, 1):
+            try:
+                yield self.text(line, stream)
+            except ValueError:
+                if self._line == 1:
+                    raise
+                yield self._replaced(line, "utf-8")
+
+
+def _is_damaged_utf8(data: bytes) -> bool:
+    """Tell UTF-8 with some bad bytes, such as the half of a letter where a text was cut.
+
+    In other encodings of English hardly any two bytes together are the beginning of such a letter.
+    """
+    text = data.decode("utf-8", "replace")
+    errors = text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
+    whole = _NOT_WHOLE.sub("", text)
+    high = len(data.translate(None, _ASCII)) - 3 * data.count(b"\xef\xbf\xbd")
+    halves = high - len(whole.encode()) - errors
+    return len(whole) + halves >= errors
 
 
 def _detected(data: bytes) -> str:
@@ -81,4 +119,8 @@ def _detected(data: bytes) -> str:
     best = from_bytes(data, cp_isolation=_ENGLISH).best() or from_bytes(data).best()
     if best is None:
         raise ValueError("not text in any known encoding")
+    if best.encoding == "mac_roman" and not _MAC.search(data):
+        with suppress(UnicodeDecodeError):
+            data.decode("cp1252")
+            return "cp1252"
     return best.encoding

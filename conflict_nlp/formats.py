@@ -47,8 +47,13 @@ GENERATOR = '<meta name="generator" content="conflict_nlp">'
 """By this a page of tags is known, and not read as an article."""
 
 _SHOWN_PROBLEMS = 50
+_COMMENTS = re.compile(rb"(?:<!--.*?-->\s*)+", re.DOTALL)
+_JSON = re.compile(rb"\{\s*(?:[\"}]|$)|\[\s*(?:\{|$)|\[[\r\n]")
+_COLUMN = re.compile(r"\w[\w .:/()#-]{,39}")
 _CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
-_OWN = "it holds what conflict-nlp wrote, no articles"
+OWN = "it holds what conflict-nlp wrote, no articles"
+"""What is said of files of tags, sheets and pages."""
+_OTHER = {b"%pdf": "PDF", rb"{\rtf": "RTF", b"pk\3\4": "an office document or a zip archive"}
 _EXTRA = "pip install 'conflict-nlp[files]'"
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
@@ -77,7 +82,8 @@ class Reader:
         read, also in folders below, in the order of their names; hidden ones are not.
     text_column, title_column, id_column
         Columns of tables and fields of JSON lines; None takes the first of `TEXT_COLUMNS`,
-        `TITLE_COLUMNS` and `ID_COLUMNS` that is there, in lower or upper case.
+        `TITLE_COLUMNS` and `ID_COLUMNS` that is there, in lower or upper case. Tags and sheets
+        that the program wrote are read only if the file and its column are named.
     leave_out
         File, or descriptor of one, that is not read though it lies in one of the folders.
     note
@@ -111,10 +117,13 @@ class Reader:
         self._note = note
         self._done = 0
         self._raw: io.BufferedReader | None = None
-        self._files = [file for name in names for file in self._found(os.fspath(name))]
+        given = [os.fspath(name) for name in names]
+        self._named = set(given) if text_column is not None else set()
+        self._files = [file for name in given for file in self._found(name)]
 
     def _found(self, name: str) -> Iterator[str]:
-        if name == "-" or not Path(name).is_dir():
+        # Where access is denied, `Path.is_dir` raises.
+        if name == "-" or not os.path.isdir(name):  # noqa: PTH112
             yield name
             return
         others = 0
@@ -135,7 +144,8 @@ class Reader:
         """Bytes in all files; None if standard input is one."""
         if "-" in self._files:
             return None
-        return sum(Path(file).stat().st_size for file in self._files if Path(file).is_file())
+        files = filter(os.path.isfile, self._files)
+        return sum(Path(file).stat().st_size for file in files)
 
     @property
     def position(self) -> int:
@@ -175,7 +185,7 @@ class Reader:
             elif kind == "csv":
                 rows = self._table(name, decoder.lines(stream))
             else:
-                rows = self._parquet(stream)
+                rows = self._parquet(name, stream)
             for number, row in rows:
                 try:
                     yield self._article(f"{name}:{number}", row)
@@ -201,10 +211,13 @@ class Reader:
             raise ValueError(f"name the column of the text with --text-column; {_listed(fields)}")
         return text, _choose(fields, *self._title), _choose(fields, *self._id)
 
-    def _header(self, fields: list[str]) -> list[str]:
+    def _refuse_tags(self, name: str, fields: Sequence[str]) -> None:
+        if name not in self._named and _holds_tags(fields):
+            raise ValueError(f"{OWN}; to read it all the same, name the file and its --text-column")
+
+    def _header(self, name: str, fields: list[str]) -> list[str]:
         """Return the columns of a table that are read."""
-        if self._text[0] is None and _holds_tags(fields):
-            raise ValueError(f"{_OWN}; --text-column NAME reads it all the same")
+        self._refuse_tags(name, fields)
         chosen = [column for column in self._columns(fields) if column is not None]
         for column in chosen:
             if fields.count(column) > 1:
@@ -229,8 +242,8 @@ class Reader:
                 continue
             lacking = {column: lacking[column] for column in lacking if column not in row}
             row = {**dict.fromkeys(optional), **row}
-            if not rows and self._text[0] is None and _holds_tags(list(row)):
-                raise ValueError(f"{_OWN}; --text-column NAME reads it all the same")
+            if not rows:
+                self._refuse_tags(name, list(row))
             rows += 1
             yield number, row
         for column, option in lacking.items() if rows else ():
@@ -239,17 +252,28 @@ class Reader:
     def _table(self, name: str, lines: Iterator[str]) -> Rows:
         rows = read_rows(lines, lambda number, reason: self._failed(f"{name}:{number}: {reason}"))
         _, header = next(rows)
-        self._header(header)
+        needed = max(map(header.index, self._header(name, header)), default=-1) + 1
+        is_told = False
         for number, row in rows:
-            yield number, dict(zip(header, row))
+            if len(row) < needed:
+                self._failed(f"{name}:{number}: {len(row)} values for {len(header)} columns")
+                continue
+            if len(row) < len(header) and not is_told:  # spreadsheets leave out empty last cells
+                is_told = True
+                self._note(
+                    f"{name}: rows with fewer values than columns ({len(row)} for {len(header)} in "
+                    f"row {number}) are read, what is missing as empty"
+                )
+            yield number, dict(zip(header, [*row, *[""] * (len(header) - len(row))]))
 
-    def _parquet(self, stream: io.BufferedReader) -> Rows:
+    def _parquet(self, name: str, stream: io.BufferedReader) -> Rows:
         try:
             from pyarrow.parquet import ParquetFile
         except ImportError:
             raise ImportError(f"parquet needs pyarrow: {_EXTRA}") from None
         file = ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
-        batches = file.iter_batches(batch_size=256, columns=self._header(file.schema_arrow.names))
+        columns = self._header(name, file.schema_arrow.names)
+        batches = file.iter_batches(batch_size=256, columns=columns)
         yield from enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1)
 
     def _failed(self, problem: str) -> None:
@@ -269,16 +293,21 @@ def _kind(name: str) -> str | None:
 
 def _guess(start: bytes, is_table: bool) -> str:
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    start = _COMMENTS.sub(b"", start)
+    for beginning, what in _OTHER.items():
+        if start.startswith(beginning):
+            raise ValueError(f"this is {what}: save it as text, HTML, CSV or JSON lines")
     if start.startswith(b"par1"):
         return "parquet"
     is_xhtml = start.startswith(b"<?xml") and b"<html" in start
     if is_xhtml or start.startswith((b"<!doctype html", b"<html")):
         return "html"
-    if start.startswith((b'{"', b"{}", b"{\n", b"{\r", b"[\n", b"[\r", b"[{")):
+    if _JSON.match(start):
         return "jsonl"
-    line = start.partition(b"\n")[0].strip().decode("ascii", "replace")
+    line = re.split(rb"[\r\n]", start, maxsplit=1)[0].strip().decode("utf-8", "replace")
     fields = [field.strip('"') for field in re.split(r"[,;\t|]", line)]
-    is_header = len(fields) > 1 and all(re.fullmatch(r"\w+", field) for field in fields)
+    # In prose a blank follows a comma. The index of a data frame has no name.
+    is_header = len(fields) > 1 and all(map(_COLUMN.fullmatch, fields[not fields[0] :]))
     return "csv" if is_table or (is_header and {*fields} & {*TEXT_COLUMNS}) else "text"
 
 
@@ -327,7 +356,7 @@ def _name(value: object) -> str:
 
 def _main_text(page: str) -> tuple[str | None, str]:
     if GENERATOR in page[:2048]:
-        raise ValueError(_OWN)
+        raise ValueError(OWN)
     try:
         import trafilatura
     except ImportError as error:  # or of what it needs in its turn

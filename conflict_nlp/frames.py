@@ -32,13 +32,19 @@ def tag_frame(
     rows = []
     titles = [None] * len(df) if title_column is None else df[title_column]
     articles = df.index if id_column is None else df[id_column]
+    titles = [None if pd.isna(title) or not str(title).strip() else title for title in titles]
     for article, text, title in zip(articles, df[text_column], titles):
         if not isinstance(text, str):
             raise TypeError(
                 f"article {article!r}: column {text_column!r} must hold a string, not {text!r}; "
                 f"for rows without text use df.dropna(subset=[{text_column!r}])"
             )
-        tagged = tagger.tag_article(text, None if pd.isna(title) else title)
+        if not isinstance(title, str | None):
+            raise TypeError(
+                f"article {article!r}: column {title_column!r} must hold a string, not {title!r}"
+            )
+    for article, text, title in zip(articles, df[text_column], titles):
+        tagged = tagger.tag_article(text, title)
         rows += [{"article": article, **record} for record in _records(tagged)]
     empty = TaggedSentence("", (), dict.fromkeys(tagger.labels, 0.0), start=0, end=0)
     columns = ["article", *TaggedArticle("", (empty,)).to_records()[0]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
@@ -75,15 +76,17 @@ def write(
 
     articles = iter(reader)
     offset = 0
+    done: Counter[str] = Counter()
     if resume and output is not None:
         from conflict_nlp.resume import remaining, written
 
         try:
             done, offset = written(output, format.value, tagger.labels, summary=summary)
+            count = done.total()
+            articles = remaining(articles, done, summary=summary)
         except ValueError as error:
             raise OutputError(f"--resume cannot go on with {output}: {error}") from None
-        note(f"{output} holds {done.total()} articles; going on")
-        articles = remaining(articles, done, summary=summary)
+        note(f"{output} holds {count} articles; going on")
     tagged = rows.tag(tagger, articles, thresholds)
     with _opened(output, format, offset if resume else None) as stream:
         if format is Format.table:
@@ -118,6 +121,8 @@ def write(
             rows.write_csv(made, stream, names, header=offset == 0)
         else:
             rows.write_parquet(made, stream, names)
+    if left := done.total():
+        note(f"{output} holds {left} articles that are not among those read now")
 
 
 @contextmanager

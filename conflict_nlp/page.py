@@ -16,6 +16,7 @@ from conflict_nlp.formats import Article, Reader
 from conflict_nlp.labels import HTML_COLOURS, OTHER_HTML_COLOURS
 from conflict_nlp.report import html_page
 from conflict_nlp.results import Prediction, TaggedArticle
+from conflict_nlp.review import guarded
 from conflict_nlp.sentences import replace_surrogates
 
 MOST_CHARACTERS, MOST_ARTICLES = 500_000, 1_000
@@ -95,7 +96,8 @@ def download(
 ) -> str:
     """Return the text of a file of one of the `FORMATS`, as ``conflict-nlp tag`` writes it.
 
-    Before CSV stands a byte order mark, which tells spreadsheets that it is UTF-8.
+    CSV is made for spreadsheets: a byte order mark tells them that it is UTF-8, and text that they
+    could take for a formula gets a leading ``'``, as in `conflict_nlp.review.write_sheet`.
     """
     if format == "html":
         return html_page(articles)
@@ -108,7 +110,7 @@ def download(
         rows.write_jsonl(rows.nested_rows(tagged), stream)
     else:
         stream.write("\ufeff")
-        rows.write_csv(rows.flat_rows(tagged), stream, rows.columns(labels))
+        rows.write_csv(map(guarded, rows.flat_rows(tagged)), stream, rows.columns(labels))
     return stream.getvalue()
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -74,13 +76,35 @@ def written(
 def remaining(
     articles: Iterable[Article], done: Counter[str], *, summary: bool
 ) -> Iterator[Article]:
-    """Leave out as many articles of each id as are done; counts `done` down."""
+    """Leave out as many articles of each id as are done; counts `done` down.
+
+    Raises
+    ------
+    ValueError
+        At the call, if the first article is a file that is done under another name, for then all
+        would be tagged again.
+    """
+    articles = iter(articles)
+    first = list(islice(articles, 1))
+    places = {os.path.abspath(name): name for name in done} if first else {}  # noqa: PTH100
+    for article in first:
+        other = places.get(os.path.abspath(article.id), article.id)  # noqa: PTH100
+        if other != article.id:
+            raise ValueError(f"it has {article.id} as {other}: name the files as before")
+    return _remaining(chain(first, articles), done, summary)
+
+
+def _remaining(articles: Iterable[Article], done: Counter[str], summary: bool) -> Iterator[Article]:
     for article in articles:
         if done[article.id] == 0:
             yield article
-        # Without a sentence an article has no row, by which it would have been counted as done.
-        elif summary or article.title is not None or split_sentences(article.text):
+        elif _has_rows(article, summary):
             done[article.id] -= 1
+
+
+def _has_rows(article: Article, summary: bool) -> bool:
+    """Tell whether an article has rows, by which it would have been counted as done."""
+    return summary or article.title is not None or bool(split_sentences(article.text))
 
 
 def _json_rows(

@@ -228,11 +228,15 @@ def _csv(items: list[ReviewItem], labels: tuple[str, ...]) -> str:
     writer = csv.DictWriter(stream, [*columns, *(f"{label}_score" for label in labels)])
     writer.writeheader()
     for item in items:
-        row = _data(item)
-        row |= {key: f"'{row[key]}" for key in _TEXTS if _FORMULA.match(row[key])}
+        row = guarded(_data(item))
         row |= {label: int(label in item.prediction.labels) for label in labels}
         writer.writerow(row)
     return "\ufeff" + stream.getvalue()
+
+
+def guarded(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Put ``'`` before the article and text of a row if a spreadsheet could run them."""
+    return {**row, **{key: f"'{row[key]}" for key in _TEXTS if _FORMULA.match(row[key])}}
 
 
 def _label_studio(items: list[ReviewItem], labels: tuple[str, ...]) -> str:

@@ -43,8 +43,8 @@ def split_sentences(text: str) -> list[Sentence]:
     """Split English text into sentences, paragraph by paragraph.
 
     A line end closes a paragraph, so that headlines and bylines stand alone, unless the text is
-    hard-wrapped (no line of a paragraph over 100 characters, lines that break within a sentence
-    where the next word would not have fitted). Within a paragraph, `sentencex` splits; it keeps a
+    hard-wrapped (few lines of over 100 characters, lines that break within a sentence where the
+    next word would not have fitted). Within a paragraph, `sentencex` splits; it keeps a
     quotation whole, which is split too if that makes more than 500 characters.
 
     Parameters
@@ -125,10 +125,13 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 def _wrapped_lines(lines: list[str]) -> list[bool]:
     """Tell for each line whether its sentence goes on in the next line."""
     joins = [False] * len(lines)
-    # A title or an address that stands alone says nothing of the width of the others.
+    is_short = [len(line) <= _LONGEST_WRAPPED_LINE for line in lines]
+    filled = [short for line, short in zip(lines, is_short) if line.strip()]
+    # A title or an address, longer or alone, says nothing of the width of the others.
     beside = [(a, b) for a, b in pairwise(lines) if a.strip() and b.strip()]
-    width = max((max(len(a), len(b)) for a, b in beside), default=0)
-    if len(lines) < 3 or not 0 < width <= _LONGEST_WRAPPED_LINE:
+    widths = [max(len(a), len(b)) for a, b in beside]
+    width = max((each for each in widths if each <= _LONGEST_WRAPPED_LINE), default=0)
+    if len(lines) < 3 or not width or 4 * filled.count(False) > len(filled):
         return joins
     is_prose: list[bool] = []  # whether sentences end in what stands together
     for _, block in groupby(lines, key=lambda line: not line.strip()):
@@ -137,7 +140,7 @@ def _wrapped_lines(lines: list[str]) -> list[bool]:
     within = between = 0
     for i, (line, following) in enumerate(pairwise(map(str.rstrip, lines))):
         word = following.split(maxsplit=1)
-        if line and word:
+        if line and word and is_short[i] and is_short[i + 1]:
             joins[i] = len(line) + 1 + len(word[0]) > width * 0.95
             if joins[i] and is_prose[i] and not line.endswith(_TERMINAL):
                 goes_on = word[0][0].islower() or (line.isupper() and word[0].isupper())

@@ -42,6 +42,9 @@ def test_downloads_are_what_the_command_line_writes(tagger, tagged):
         ("a.txt", "-1", "Rockets hit Orlan"),
         ("a.txt", "0", "Two rockets hit Orlan."),
     ]
+    formula = [("=1+1", tagger.tag_article("- Two soldiers were killed."))]
+    cells = list(csv.reader(io.StringIO(parts.download("csv", formula, LABELS))))[1]
+    assert (cells[0], cells[4]) == ("'=1+1", "'- Two soldiers were killed.")
     lines = [json.loads(line) for line in parts.download("jsonl", articles, LABELS).splitlines()]
     assert lines[1] == {"article": "a.txt", "index": 0, **tagged.sentences[0].to_dict()}
     assert len(lines) == 4 == len(rows) - 1

@@ -205,14 +205,21 @@ def test_tags_are_not_read_as_articles(run, story, tmp_path):
     assert err.count("it holds what conflict-nlp wrote, no articles") == 6
     status, out, _ = run("tag", tmp_path / "a.csv", "--text-column", "text")
     assert status == 0 and len(out.splitlines()) == len(SENTENCES)
+    _, out, err = run("tag", tmp_path, "--text-column", "text")
+    assert len(out.splitlines()) == len(SENTENCES) and "a.csv: it holds what" in err
 
 
 def test_articles_in_a_folder_are_not_written_over(run, story, tmp_path):
     table = tmp_path / "articles.csv"
     table.write_text("text\nRockets hit the base.\n", encoding="utf-8")
     status, out, err = run("tag", tmp_path, "--output", table)
-    assert (status, out) == (2, "") and "holds articles" in err
+    assert (status, out) == (2, "") and "was not written by this" in err
     assert table.read_text(encoding="utf-8") == "text\nRockets hit the base.\n"
+    archive = "Ref,Body Text\n1,Rockets hit the base.\n"  # read only with its --text-column
+    table.write_text(archive, encoding="utf-8")
+    options = ["--text-column", "Body Text", "--output", table]
+    assert run("tag", tmp_path, *options)[0] == 2 and table.read_text("utf-8") == archive
+    table.unlink()
     for name in ("tags.log", "tags.txt"):  # the second run goes on, or replaces what is never read
         options = ["--format", "jsonl", *(["--resume"] if name == "tags.txt" else [])]
         for _ in range(2):
@@ -398,3 +405,17 @@ def test_a_terminal_shows_a_table(story):
     shown = os.read(ours, 65536).decode()
     os.close(ours)
     assert "labels and scores" in shown and "attack_event" in shown and "\x1b[" in shown
+
+
+def test_resume_knows_files_under_another_name(run, story, tmp_path, monkeypatch):
+    other = tmp_path / "other.txt"
+    other.write_text("Rain fell.", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    options = ["--output", tmp_path / "out.jsonl", "--resume"]
+    assert run("tag", "other.txt", story.name, *options)[0] == 0
+    before = (tmp_path / "out.jsonl").read_bytes()
+    status, _, err = run("tag", other, story, *options)
+    assert status == 2 and f"it has {other} as other.txt: name the files as before" in err
+    assert (tmp_path / "out.jsonl").read_bytes() == before
+    _, _, err = run("tag", story.name, *options)
+    assert "holds 1 articles that are not among those read now" in err

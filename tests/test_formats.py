@@ -131,6 +131,11 @@ def test_standard_input_is_told_by_its_first_bytes(data):
         (b"n;words\n1;One.\n", {"text_column": "words"}, ["One."]),
         (b"Text, body and soul\nof it.", {}, ["Text, body and soul\nof it."]),
         (b"<?xml version='1.0'?>\n" + PAGE.encode(), {}, None),
+        (b"<!-- saved -->\n" + PAGE.encode(), {}, None),
+        (b'{ "id": 1, "text": "One." }\n{ "text": "Two." }\n', {}, ["One.", "Two."]),
+        (b"id,published at,text\n1,May,One.\n", {}, ["One."]),
+        ("überschrift;author.name;text\nA;B;One.\n".encode(), {}, ["One."]),
+        (b",text\n0,One.\n", {}, ["One."]),
     ],
 )
 def test_a_name_without_an_end_is_told_by_its_first_bytes(tmp_path, data, options, texts):
@@ -196,6 +201,51 @@ def test_bad_rows_of_csv_do_not_stop_the_others(tmp_path):
     articles, problems, _ = read(path)
     assert [article.text for article in articles] == ["one", "five", "z"]
     assert len(problems) == 4 and all(p.startswith(f"{path}:") for p in problems)
+
+
+def test_rows_may_lack_empty_last_cells(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,notes\n1,One.,x\n2,Two.\n3\n4,Four.,,,\n5,Five.,,x\n", "utf-8")
+    articles, problems, [note] = read(path)
+    assert [article.text for article in articles] == ["One.", "Two.", "Four."]
+    assert [problem.removeprefix(f"{path}:")[:1] for problem in problems] == ["3", "5"]
+    assert "(2 for 3 in row 2)" in note
+
+
+@pytest.mark.parametrize("name", ["a.csv", "download"])
+def test_lines_may_end_in_a_carriage_return_alone(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(
+        'id,text\r1,"Shells hit, twice."\r2,Leyla Arsan’s café burned.\r'.encode("mac_roman")
+    )
+    articles, problems, _ = read(path)
+    assert [article.text for article in articles] == [
+        "Shells hit, twice.",
+        "Leyla Arsan’s café burned.",
+    ]
+    assert problems == []
+
+
+@pytest.mark.parametrize("row", ["Señor Müller’s “café” burned —", "He said it", "café"])
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_letter_cut_in_two_does_not_change_the_encoding(tmp_path, row, place):
+    rows = ["Rain fell.", "“Nobody knows” she said.", "Leyla’s house."]
+    lines = ["id,text", *(f"{i},{text}" for i, text in enumerate(rows))]
+    data = [line.encode() for line in lines]
+    data.insert(place, b"9," + row.encode() + b"\xe2\x80")
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\n".join(data) + b"\n")
+    articles, [problem], notes = read(path)
+    expected = [*rows[: place - 1], f"{row}\ufffd", *rows[place - 1 :]]
+    assert [article.text for article in articles] == expected and notes == []
+    assert problem == f"{path}, line {place + 1}: some bytes are not utf-8, and became U+FFFD"
+
+
+@pytest.mark.parametrize("beginning", [b"%PDF-1.7", b"{\\rtf1\\ansi", b"PK\x03\x04"])
+def test_documents_are_no_text(tmp_path, beginning):
+    (tmp_path / "download").write_bytes(beginning + b" Rockets hit the base.")
+    articles, [problem], _ = read(tmp_path / "download")
+    assert articles == [] and "save it as text" in problem
 
 
 def test_a_stray_quote_costs_its_own_row(tmp_path):
@@ -266,6 +316,12 @@ def test_many_problems_are_counted_and_the_first_kept(tmp_path):
     reader = Reader([tmp_path / "a.jsonl"])
     assert list(reader) == []
     assert reader.problem_count == 200 and 0 < len(reader.problems) < 200
+
+
+def test_a_euro_is_no_letter_of_mac_roman(tmp_path):
+    text = "The port was bought for €300m. Nobody was hurt."
+    (tmp_path / "a.txt").write_bytes(text.encode("cp1252"))
+    assert read(tmp_path / "a.txt")[0][0].text == text
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "mac_roman", "utf-16", "utf-16-le"])

@@ -52,6 +52,15 @@ def test_an_empty_frame_has_all_columns(tagger):
     assert list(empty.columns) == list(full.columns)
 
 
+def test_blank_titles_give_no_row_and_bad_ones_are_told_first(tagger, monkeypatch):
+    pd = pytest.importorskip("pandas")
+    df = pd.DataFrame({"text": ["A bomb exploded.", "Rain fell."], "title": ["", " "]})
+    assert tagger.tag_frame(df, title_column="title")["index"].tolist() == [0, 0]
+    monkeypatch.setattr(type(tagger), "tag_article", None)
+    with pytest.raises(TypeError, match="article 1"):
+        tagger.tag_frame(pd.DataFrame({"text": ["A bomb exploded.", None]}))
+
+
 def test_bad_frames_are_named(tagger):
     pd = pytest.importorskip("pandas")
     with pytest.raises(TypeError, match="must be a pandas DataFrame, not list"):
@@ -62,7 +71,7 @@ def test_bad_frames_are_named(tagger):
         tagger.tag_frame(pd.DataFrame([["A bomb.", "Rain."]], columns=["text", "text"]))
     with pytest.raises(TypeError, match=r"article 1: column 'text' must hold a string.*dropna"):
         tagger.tag_frame(pd.DataFrame({"text": ["A bomb exploded.", None]}))
-    with pytest.raises(TypeError, match="title must be a string, not int"):
+    with pytest.raises(TypeError, match="article 0: column 'title' must hold a string, not 3"):
         tagger.tag_frame(pd.DataFrame({"text": ["A bomb."], "title": [3]}), title_column="title")
 
 

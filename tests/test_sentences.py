@@ -136,3 +136,17 @@ def test_a_very_long_paragraph_is_split_the_same_throughout():
 def test_only_strings():
     with pytest.raises(TypeError, match="must be a string, not bytes"):
         split_sentences(b"bytes")
+
+
+def test_a_long_line_does_not_stop_unwrapping():
+    lines = [
+        "KARSUMA (NW) - Rockets hit an army base near Temirlan on Monday, and",
+        "at least six people were killed and about twenty wounded, the hospital",
+        "said. Nobody claimed the attack. The army, which had moved troops to the",
+        "border a week before, said that it would not answer for the time being.",
+    ]
+    wrapped = texts("\n".join(lines))
+    address = "https://news.example/" + "a-long-name-of-an-article-" * 4
+    assert len(wrapped) == 3 and texts("\n".join([address, *lines])) == [address, *wrapped]
+    long = "A paragraph a line is not wrapped. " * 5
+    assert len(texts("\n".join([long, "Shells hit", "the mill", long]))) == 12
