@@ -93,7 +93,7 @@ def build(model: str = "default", trust: bool = False) -> Any:
     try:
         import gradio as gr
     except ImportError:
-        raise ImportError("the page needs gradio: pip install 'conflict-nlp[app]'") from None
+        raise ImportError('the page needs gradio: pip install "conflict-nlp[app]"') from None
     # Uploads do not go where all users of a computer put theirs.
     folder = tempfile.TemporaryDirectory(prefix="conflict-nlp-")
     os.environ["GRADIO_TEMP_DIR"] = folder.name

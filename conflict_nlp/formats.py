@@ -54,7 +54,7 @@ _CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE
 OWN = "it holds what conflict-nlp wrote, no articles"
 """What is said of files of tags, sheets and pages."""
 _OTHER = {b"%pdf": "PDF", rb"{\rtf": "RTF", b"pk\3\4": "an office document or a zip archive"}
-_EXTRA = "pip install 'conflict-nlp[files]'"
+_EXTRA = 'pip install "conflict-nlp[files]"'
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
 

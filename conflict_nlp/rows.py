@@ -176,7 +176,7 @@ def write_parquet(rows: Iterable[Row], stream: BinaryIO, names: Sequence[str]) -
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
     except ImportError:
-        raise ImportError("parquet needs pyarrow: pip install 'conflict-nlp[files]'") from None
+        raise ImportError('parquet needs pyarrow: pip install "conflict-nlp[files]"') from None
     types = {"article": pa.string(), "text": pa.string(), "title": pa.string()}
     types |= {"uncertain": pa.bool_(), "truncated": pa.bool_()}
     ends = {"_first": pa.string(), "_share": pa.float64(), "_score": pa.float64()}

@@ -117,7 +117,7 @@ def serve(
 ) -> None:
     """Open a page to try it in a browser.
 
-    It needs: pip install 'conflict-nlp[app]'. Only this computer can reach it,
+    It needs: pip install "conflict-nlp[app]". Only this computer can reach it,
     unless --host says otherwise.
     """
     try:

@@ -106,7 +106,7 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
     from conflict_nlp.app import build
 
     monkeypatch.setitem(sys.modules, "gradio", None)
-    with pytest.raises(ImportError, match=re.escape("pip install 'conflict-nlp[app]'")):
+    with pytest.raises(ImportError, match=re.escape('pip install "conflict-nlp[app]"')):
         build()
 
 

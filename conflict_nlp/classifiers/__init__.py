@@ -70,7 +70,7 @@ def load(folder: ModelFolder, backend: str = "onnx", device: str | None = None) 
         except ImportError:
             raise ImportError(
                 "backend='torch' needs torch, onnx and transformers: "
-                "pip install 'conflict-nlp[torch]'"
+                'pip install "conflict-nlp[torch]"'
             ) from None
         from conflict_nlp.classifiers.torch import TorchClassifier
 

@@ -57,7 +57,7 @@ def _unpickle(content: bytes, path: Path) -> Any:
         import sklearn  # noqa: F401
     except ImportError:
         raise ImportError(
-            "this model needs scikit-learn and joblib: pip install 'conflict-nlp[baseline]'"
+            'this model needs scikit-learn and joblib: pip install "conflict-nlp[baseline]"'
         ) from None
     try:
         return joblib.load(io.BytesIO(content))
