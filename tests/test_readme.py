@@ -320,7 +320,7 @@ def test_links_and_named_files_exist():
 
 def last_extra(command):
     """Return the place in NEEDS of what a `pip install` line brings."""
-    return list(NEEDS).index(re.search(r"\.(?:\[(\w+)\])?'?$", command)[1] or "")
+    return list(NEEDS).index(re.search(r'\.(?:\[(\w+)\])?"?$', command)[1] or "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the pages speak to a POSIX shell")

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset
 from tokenizers import Tokenizer
 from transformers import (
     AutoModelForSequenceClassification,
@@ -57,6 +57,7 @@ from training.frozen import LowerLayers
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
 from training.output_layer import fit_output_layer, output_layer
+from training.teacher import Student, StudentTrainer, Teacher, teach, unlabelled
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ def trainer_arguments(
         seed=options.seed,
         bf16=bfloat16,
         use_cpu=not torch.cuda.is_available(),
-        remove_unused_columns=not options.freeze_layers,
+        remove_unused_columns=not (options.freeze_layers or options.teacher),
         report_to="none",
     )
     # A process has one GPU: on several, torch would multiply the batch and split it.
@@ -188,11 +189,11 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     task = find_task(options.data, options.label_names, known)
     options.max_length = options.max_length or manifest.get("max_length", 128)
     training, development = split_articles(read_sentences(options.data, task), options.development)
-    if options.soft_data:
-        if task.kind == "multi-class":
-            raise ValueError("--soft-data is for labels of which any number can hold, not classes")
-        soft, _ = split_articles(read_sentences(options.soft_data, task), options.development)
-        training = concatenate_datasets([training, soft])
+    if options.unlabelled and not options.teacher:
+        raise ValueError("--unlabelled needs --teacher, whose scores stand for labels")
+    if options.teacher and options.freeze_layers:
+        raise ValueError("--teacher and --freeze-layers do not go together")
+    teacher = Teacher(options.teacher, task) if options.teacher else None
     if not len(training):
         raise ValueError("no article is left to train on: give more, or hold out fewer")
     if options.development_data:
@@ -215,13 +216,19 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         options.max_length = positions
     if options.at_most:
         training = thin(training, options.at_most, options.seed)
-    log.info("%d training, %d development sentences", len(training), len(development))
     began = time.monotonic()
     bfloat16 = has_bfloat16()
     arguments = trainer_arguments(options, bfloat16, len(development) > 0)
     model.to(arguments.device)
-    lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
     begin(options, task, arguments)
+    student = None
+    if teacher is not None:
+        apart = [data for data in (training, development, test) if data is not None]
+        texts = unlabelled(options.unlabelled or (), apart)
+        training, vectors = teach(training, texts, teacher)
+        student = Student(model, vectors)
+    lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
+    log.info("%d training, %d development sentences", len(training), len(development))
 
     def encode(data: Dataset) -> Dataset:
         data = tokenize(data, tokenizer, options.max_length, task.kind)
@@ -234,10 +241,13 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
             targets = np.array(training["targets"]) >= 0.5
             fit_output_layer(model, learning, collate, targets, task.kind, options.seed)
+    if student is not None and not options.resume:
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
+            student.start(learning, collate, options.seed)
     encoded = {"development": encode(development)} if len(development) else {}
     if test is not None:
         encoded["test"] = encode(test)
-    trainer = Trainer(
+    trainer = (Trainer if student is None else partial(StudentTrainer, student))(
         model=model,
         args=arguments,
         train_dataset=learning,
@@ -250,6 +260,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     predictions = {name: trainer.predict(data) for name, data in encoded.items()}
     if lower is not None:
         lower.put_back()
+    if student is not None:
+        student.take_off()
     trainer.save_model(str(options.output))
     trainer.save_state()
     tokenizer.save_pretrained(str(options.output))
@@ -288,7 +300,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--from", help="or name or folder of an exported model to train on")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="labelled files")
     parser.add_argument("--label-names", nargs="+", help="in the order of columns or classes")
-    parser.add_argument("--soft-data", type=Path, nargs="*", help="more rows, only for training")
+    parser.add_argument("--teacher", help="name or folder of a larger model to learn from too")
+    parser.add_argument(
+        "--unlabelled", nargs="*", help="files or folders of articles that only it labels"
+    )
     parser.add_argument("--development", type=float, default=0.1, help="share of articles held out")
     parser.add_argument(
         "--development-data", type=Path, nargs="*", help="or files of its own, and none held out"
