@@ -186,8 +186,8 @@ def _reading(
             _fail(f"{output or 'standard output'} is one of the files to read", 2)
         if output is not None and not resumes and _may_hold_articles(output, names):
             _fail(
-                f"--output {output} exists in a folder to be read, and was not written by this "
-                "program: take another name, or remove it",
+                f"--output {output} exists in a folder to be read, and is not known as output of "
+                "this program: take another name, or remove it",
                 2,
             )
         tagger = _load(model, trust)

@@ -13,7 +13,8 @@ _ENGLISH = [
     *("utf_32", "utf_32_le", "utf_32_be"),
 ]
 _SAMPLE = 2**18
-_ASCII = bytes(range(128))
+# Quotation marks, dashes and pictures in UTF-8, cut off; in cp1252 no such letters stand together.
+_HALF = re.compile(rb"\xe2[\x80-\x84](?![\x80-\xbf])|\xf0\x9f[\x80-\xbf]?(?![\x80-\xbf])")
 _NOT_WHOLE = re.compile("[\0-\x7f\ufffd]+")
 # Quotes, dashes and accents of Mac Roman, which are rare letters in English cp1252.
 _MAC = re.compile(rb"[\x87\x8a\x8e\x9a\x9c\x9f\xd0-\xd5\xdb]")
@@ -39,6 +40,7 @@ class Decoder:
         self._encoding: str | None = None
         self._is_exact = True
         self._line = 0
+        self._is_utf8 = False  # whether a line had other letters than ASCII's, in UTF-8
 
     def text(
         self, data: bytes, stream: io.BufferedReader | None = None, declared: str | None = None
@@ -53,16 +55,18 @@ class Decoder:
         start = 0
         if data.count(b"\0") * 4 <= len(data):  # else UTF-16 or UTF-32
             try:
-                return data.decode("utf-8-sig")
+                text = data.decode("utf-8-sig")
+                self._is_utf8 = self._is_utf8 or not text.isascii()
+                return text
             except UnicodeDecodeError as error:
                 start = max(0, error.start - _SAMPLE) // 4 * 4
-            if _is_damaged_utf8(data):
-                return self._replaced(data, "utf-8-sig")
             # What pages declare as Latin-1 is cp1252 (WHATWG: "Encoding").
             is_latin = (declared or "").lower() in ("iso-8859-1", "latin1", "us-ascii", "ascii")
             with suppress(LookupError, UnicodeError):
                 if declared is not None and not declared.lower().startswith(("utf-16", "utf-32")):
                     return data.decode("cp1252" if is_latin else declared)
+            if self._encoding is None and (self._is_utf8 or _is_damaged_utf8(data)):
+                return self._replaced(data, "utf-8-sig")
         if self._encoding is None:
             sample = data[start : start + 2 * _SAMPLE]
             self._encoding = _detected(sample + (stream.peek() if stream else b""))
@@ -101,16 +105,10 @@ class Decoder:
 
 
 def _is_damaged_utf8(data: bytes) -> bool:
-    """Tell UTF-8 with some bad bytes, such as the half of a letter where a text was cut.
-
-    In other encodings of English hardly any two bytes together are the beginning of such a letter.
-    """
+    """Tell UTF-8 with some bad bytes, such as half a quotation mark where a text was cut."""
     text = data.decode("utf-8", "replace")
     errors = text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
-    whole = _NOT_WHOLE.sub("", text)
-    high = len(data.translate(None, _ASCII)) - 3 * data.count(b"\xef\xbf\xbd")
-    halves = high - len(whole.encode()) - errors
-    return len(whole) + halves >= errors
+    return len(_NOT_WHOLE.sub("", text)) + len(_HALF.findall(data)) >= errors
 
 
 def _detected(data: bytes) -> str:

@@ -22,8 +22,8 @@ def read_rows(
         With their line ends. The delimiter is the one of comma, semicolon, tab and bar that the
         first line has most of.
     failed
-        Called with the number of a row that cannot be read, or has more values than the header
-        (empty ones at its end do not count), and the reason. A row may have fewer.
+        Called with the number of a row that cannot be read, or has not as many values as the
+        header (empty ones at its end do not count), and the reason.
 
     Raises
     ------
@@ -81,7 +81,9 @@ def read_rows(
             return
         while len(row) > len(header) and not row[-1].strip():
             row.pop()
-        if len(row) > len(header):
-            failed(number, f"{len(row)} values for {len(header)} columns")
+        if row and len(row) != len(header):
+            # Spreadsheets leave out empty last cells; line ends without quotes look the same.
+            mend = ": give the last column a value in every row" if len(row) < len(header) else ""
+            failed(number, f"{len(row)} values for {len(header)} columns{mend}")
         elif row:
             yield number, row

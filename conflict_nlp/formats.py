@@ -252,19 +252,9 @@ class Reader:
     def _table(self, name: str, lines: Iterator[str]) -> Rows:
         rows = read_rows(lines, lambda number, reason: self._failed(f"{name}:{number}: {reason}"))
         _, header = next(rows)
-        needed = max(map(header.index, self._header(name, header)), default=-1) + 1
-        is_told = False
+        self._header(name, header)
         for number, row in rows:
-            if len(row) < needed:
-                self._failed(f"{name}:{number}: {len(row)} values for {len(header)} columns")
-                continue
-            if len(row) < len(header) and not is_told:  # spreadsheets leave out empty last cells
-                is_told = True
-                self._note(
-                    f"{name}: rows with fewer values than columns ({len(row)} for {len(header)} in "
-                    f"row {number}) are read, what is missing as empty"
-                )
-            yield number, dict(zip(header, [*row, *[""] * (len(header) - len(row))]))
+            yield number, dict(zip(header, row))
 
     def _parquet(self, name: str, stream: io.BufferedReader) -> Rows:
         try:
@@ -292,7 +282,7 @@ def _kind(name: str) -> str | None:
 
 
 def _guess(start: bytes, is_table: bool) -> str:
-    start = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n").lower()
     start = _COMMENTS.sub(b"", start)
     for beginning, what in _OTHER.items():
         if start.startswith(beginning):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -88,8 +89,9 @@ def remaining(
     first = list(islice(articles, 1))
     places = {os.path.abspath(name): name for name in done} if first else {}  # noqa: PTH100
     for article in first:
-        other = places.get(os.path.abspath(article.id), article.id)  # noqa: PTH100
-        if other != article.id:
+        other = places.get(os.path.abspath(article.id))  # noqa: PTH100
+        is_file = Path(re.sub(r":\d+$", "", article.id)).exists()  # else a URL, say
+        if other is not None and article.id not in done and is_file:
             raise ValueError(f"it has {article.id} as {other}: name the files as before")
     return _remaining(chain(first, articles), done, summary)
 

@@ -213,7 +213,7 @@ def test_articles_in_a_folder_are_not_written_over(run, story, tmp_path):
     table = tmp_path / "articles.csv"
     table.write_text("text\nRockets hit the base.\n", encoding="utf-8")
     status, out, err = run("tag", tmp_path, "--output", table)
-    assert (status, out) == (2, "") and "was not written by this" in err
+    assert (status, out) == (2, "") and "is not known as output of this program" in err
     assert table.read_text(encoding="utf-8") == "text\nRockets hit the base.\n"
     archive = "Ref,Body Text\n1,Rockets hit the base.\n"  # read only with its --text-column
     table.write_text(archive, encoding="utf-8")

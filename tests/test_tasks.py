@@ -391,4 +391,4 @@ def test_what_is_missing_skipped_or_learnt_from_is_told(tmp_path, caplog):
     assert dict(zip(read["text"], map(sum, read["targets"]))) == {"Cleared.": 0, "Untouched.": 1}
     assert "1 tasks that were skipped in review are left out" in caplog.text
     warn_of_overlap(read, {"test": read.select([0])})
-    assert "1 of 1 test texts, or their articles, are trained on too" in caplog.text
+    assert "1 of 1 test texts are trained on too" in caplog.text

@@ -36,7 +36,18 @@ def articles(tmp_path):
     return folder
 
 
-def test_a_model_learns_from_a_larger_one(teacher, base, corpus, articles, tmp_path, capsys):
+def test_a_model_learns_from_a_larger_one(
+    teacher, base, corpus, articles, tmp_path, capsys, monkeypatch
+):
+    losses = []
+
+    def loss(student, rows):
+        found = inner(student, rows)
+        losses.append(float(found.detach()))
+        return found
+
+    inner = Student.loss
+    monkeypatch.setattr(Student, "loss", loss)
     options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path / "run")]
     options += ["--epochs", "20", "--learning-rate", "2e-3", "--development", "0.25"]
     options += ["--max-length", "48", "--save-steps", "1000"]
@@ -45,6 +56,8 @@ def test_a_model_learns_from_a_larger_one(teacher, base, corpus, articles, tmp_p
     record = json.loads((tmp_path / "run" / "training.json").read_text())
     assert record["training_sentences"] + record["development_sentences"] == 480 + 24
     assert record["development"]["f1_macro"] > 0.85
+    # Only if each sentence meets its own vector is there less and less to learn.
+    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
     saved = load_file(tmp_path / "run" / "model.safetensors")
     assert saved and not any("to_teacher" in name for name in saved)
     for more, message in (
@@ -101,9 +114,10 @@ def test_the_students_map_starts_near_the_vectors(base):
     assert set(model.state_dict()) == names
 
 
-def test_unlabelled_sentences_stand_apart_from_all_others(articles, tmp_path):
-    apart = Dataset.from_dict({"text": ["gunmen raided the bank on the eve."]})
+def test_unlabelled_sentences_stand_apart_from_all_others(articles, tmp_path, caplog):
+    apart = Dataset.from_dict({"text": ["gunmen raided\nthe bank on the eve."]})
     found = unlabelled([str(articles)], [apart])
     assert len(found) == 23 and "gunmen raided the bank on the morrow." in found
-    with pytest.raises(ValueError, match=r"--unlabelled: cannot read .*none\.txt"):
+    with pytest.raises(ValueError, match="--unlabelled: no sentences in"):
         unlabelled([str(tmp_path / "none.txt")], [])
+    assert "none.txt" in caplog.text

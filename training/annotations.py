@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).with_suffix("")
 
-_BAD_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError)
+_BAD_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, RuntimeError)  # the last: encrypted
 
 
 def fingerprint(text: str) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ log = logging.getLogger(__name__)
 _FREE = {"config", "output", "resume", "save_steps", "test"}
 
 
-def begin(options: argparse.Namespace, task: Task, arguments: TrainingArguments) -> None:
+def begin(
+    options: argparse.Namespace,
+    task: Task,
+    arguments: TrainingArguments,
+    unlabelled: Sequence[str] = (),
+) -> None:
     """Delete the checkpoints of an earlier run and write down what decides this one.
 
     With ``--resume`` they stay, and what decided the run is compared.
@@ -32,6 +38,8 @@ def begin(options: argparse.Namespace, task: Task, arguments: TrainingArguments)
     """
     chosen = {key: _content(value) for key, value in vars(options).items() if key not in _FREE}
     chosen["label_names"] = list(task.labels)
+    joined = "\n".join(unlabelled).encode("utf-8", "replace")
+    chosen["unlabelled"] = f"sha256 {hashlib.sha256(joined).hexdigest()}"
     folder = Path(arguments.output_dir)
     path = folder / "options.json"
     if not options.resume and arguments.should_save:
@@ -58,8 +66,8 @@ def _content(value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """Return the value of an option as JSON holds it, of a path its name alone."""
-    if isinstance(value, str) and Path(value).is_dir():
+    if isinstance(value, str) and Path(value).exists():
         value = Path(value)
     if isinstance(value, list):
         return [plain(item) for item in value]
-    return value.name if isinstance(value, Path) else value  # folders are nobody's business
+    return value.name if isinstance(value, Path) else value  # places are nobody's business

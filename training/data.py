@@ -248,16 +248,12 @@ def read_sentences(paths: Sequence[str | Path], task: Task = FOUR_LABELS) -> Dat
 
 def warn_of_overlap(training: Dataset, others: Mapping[str, Dataset]) -> None:
     """Log how many texts of other data, by their name, are trained on too."""
-    articles, texts = set(article_groups(training["article"])), set(training["text"])
+    texts = set(training["text"])
     for name, data in others.items():
-        known = [
-            group in articles or text in texts
-            for group, text in zip(article_groups(data["article"]), data["text"])
-        ]
-        if any(known):
+        if known := sum(text in texts for text in data["text"]):
             log.warning(
-                "%d of %d %s texts, or their articles, are trained on too: scores on them flatter",
-                *(sum(known), len(known), name),
+                "%d of %d %s texts are trained on too: scores on them flatter",
+                *(known, len(data), name),
             )
 
 

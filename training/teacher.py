@@ -53,7 +53,8 @@ class Teacher:
     ModelError
         If the model is missing or damaged.
     ValueError
-        If it has other labels, or is no transformer whose head reads the first token.
+        If it has other labels, or is no transformer whose head reads the first token (BERT,
+        RoBERTa, MPNet, ...).
     """
 
     def __init__(self, name: str, task: Task) -> None:
@@ -75,9 +76,9 @@ class Teacher:
         vector = "logits"
         while vector in made_by and made_by[vector].op_type != "Gather":
             vector = made_by[vector].input[0]
-        if vector not in made_by:
+        width = folder.json("config.json").get("hidden_size")
+        if vector not in made_by or width is None:
             raise ValueError(f"--teacher {name}: its head does not read the first token")
-        width = folder.json("config.json")["hidden_size"]
         # One output of logits and vector, as if the vector's numbers were labels too.
         model.graph.node.append(helper.make_node("Concat", ["logits", vector], ["read"], axis=1))
         del model.graph.output[:]
@@ -122,19 +123,23 @@ def teach(
 def unlabelled(names: Sequence[str], apart: Sequence[Dataset]) -> list[str]:
     """Return the sentences of files and folders, each once, but for those that stand in `apart`.
 
+    White space counts as one blank each. What cannot be read is logged.
+
     Raises
     ------
     ValueError
-        If a file or row cannot be read.
+        If files are named, but no sentence is found.
     """
     reader = Reader(names, note=log.info)
     spans = (span for article in reader for span in split_sentences(article.text))
     found = dict.fromkeys(" ".join(span.text.split()) for span in spans)
-    if reader.problems:
-        raise ValueError(f"--unlabelled: cannot read {reader.problems[0]}")
+    for problem in reader.problems:
+        log.warning("cannot read %s", problem)
+    if names and not found:
+        raise ValueError(f"--unlabelled: no sentences in {', '.join(names)}")
     for data in apart:
         for text in data["text"]:
-            found.pop(text, None)
+            found.pop(" ".join(text.split()), None)
     return list(found)
 
 

@@ -2,7 +2,8 @@ r"""Fine-tune a transformer with one sigmoid output a label, or a softmax over c
 
     python -m training.train_transformer --base sentence-transformers/all-MiniLM-L6-v2 \
         --data train.jsonl --output runs/minilm
-    python -m training.train_transformer --from default --data sheet.csv --output runs/mine
+    python -m training.train_transformer --from default --data sheet.csv --development 0 \
+        --output runs/mine
 
 The base is a hub name or a local folder; ``--from`` names an exported model in its place. Data is
 any file that `training.data` reads, with hard labels or soft targets. The output folder holds the
@@ -220,11 +221,11 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     bfloat16 = has_bfloat16()
     arguments = trainer_arguments(options, bfloat16, len(development) > 0)
     model.to(arguments.device)
-    begin(options, task, arguments)
+    apart = [data for data in (training, development, test) if data is not None]
+    texts = unlabelled(options.unlabelled or (), apart)
+    begin(options, task, arguments, texts)
     student = None
     if teacher is not None:
-        apart = [data for data in (training, development, test) if data is not None]
-        texts = unlabelled(options.unlabelled or (), apart)
         training, vectors = teach(training, texts, teacher)
         student = Student(model, vectors)
     lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
@@ -294,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__.splitlines()[0] if __doc__ else None,
         usage="python -m training.train_transformer --data FILE --output FOLDER [options]",
         epilog="Example: python -m training.train_transformer --from default --data sheet.csv "
-        "--output runs/a",
+        "--development 0 --output runs/a",
     )
     parser.add_argument("--base", help="hub name or folder of the base model")
     parser.add_argument("--from", help="or name or folder of an exported model to train on")
