@@ -92,7 +92,7 @@ def test_what_cannot_be_is_told(name, options, error, message):
 
 def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ImportError, match=r"pip install 'conflict-nlp\[torch\]'"):
+    with pytest.raises(ImportError, match=r'pip install "conflict-nlp\[torch\]"'):
         Tagger.from_pretrained("default", backend="torch")
 
 
