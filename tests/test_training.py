@@ -295,7 +295,7 @@ def test_one_gpu_a_process_and_bfloat16_only_where_it_is_computed_in(tmp_path, m
     )
     assert not transformer.has_bfloat16()
     options = {"epochs": 1, "learning_rate": 1e-4, "batch_size": 8, "save_steps": 10, "seed": 0}
-    options = argparse.Namespace(output=tmp_path, freeze_layers=0, **options)
+    options = argparse.Namespace(output=tmp_path, freeze_layers=0, teacher=None, **options)
     arguments = transformer.trainer_arguments(options, bfloat16=False, evaluates=False)
     assert (arguments.n_gpu, arguments.train_batch_size) == (1, 8)
 
