@@ -32,6 +32,32 @@ def output_layer(model: PreTrainedModel) -> tuple[str, nn.Linear]:
     raise ValueError(f"{type(model).__name__} has no linear layer that gives its logits")
 
 
+def what_is_read(
+    model: PreTrainedModel,
+    layer: nn.Linear,
+    data: Dataset,
+    collate: Callable[[list[dict[str, Any]]], dict[str, Tensor]],
+    seed: int,
+    batch_size: int = 64,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return what a layer of a model reads of tokenized sentences, and the rows of these.
+
+    Of more than 20,000 sentences as many are drawn; parameters are those of `fit_output_layer`.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(data))[:_SENTENCES]
+    drawn = drawn[np.argsort(np.array(data["length"])[drawn], kind="stable")[::-1]]
+    read: list[Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, given: read.append(given[0].float().cpu()))
+    rows = data.remove_columns("length")
+    model.eval()
+    with torch.inference_mode():
+        for start in track(range(0, len(drawn), batch_size), "reading"):
+            batch = collate(list(rows.select(drawn[start : start + batch_size])))
+            model(**{name: values.to(model.device) for name, values in batch.items()})
+    hook.remove()
+    return torch.cat(read).numpy(), drawn
+
+
 def fit_output_layer(
     model: PreTrainedModel,
     data: Dataset,
@@ -65,19 +91,9 @@ def fit_output_layer(
     ValueError
         If the model has no linear layer that gives its logits.
     """
-    drawn = np.random.default_rng(seed).permutation(len(data))[:_SENTENCES]
-    order = drawn[np.argsort(np.array(data["length"])[drawn], kind="stable")[::-1]]
     layer = output_layer(model)[1]
-    read: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, given: read.append(given[0].float().cpu()))
-    rows = data.remove_columns("length")
-    model.eval()
-    with torch.inference_mode():
-        for start in track(range(0, len(order), batch_size), "output layer"):
-            batch = collate(list(rows.select(order[start : start + batch_size])))
-            model(**{name: values.to(model.device) for name, values in batch.items()})
-    hook.remove()
-    features, true = torch.cat(read).numpy(), targets[order]
+    features, drawn = what_is_read(model, layer, data, collate, seed, batch_size)
+    true = targets[drawn]
     # Of classes one regression sets all rows, of labels each sets its own.
     columns = [true.argmax(1)] if kind == "multi-class" else list(true.T.astype(int))
     for column, values in enumerate(columns):

@@ -26,13 +26,13 @@ from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.formats import Reader
 from conflict_nlp.sentences import split_sentences
 from training.data import Task, task_of
+from training.output_layer import what_is_read
 from training.progress import track
 
 log = logging.getLogger(__name__)
 
 Collate = Callable[[list[dict[str, Any]]], dict[str, Tensor]]
 
-_SENTENCES = 12_000
 _BLOCK = 2048
 # How much the teacher's vector counts beside the labels, at the beginning and in the end.
 _WEIGHTS = (1.0, 0.3)
@@ -169,24 +169,14 @@ class Student:
         self._read = self._model.to_teacher(output[0][:, 0])
 
     def start(self, data: Dataset, collate: Collate, seed: int) -> None:
-        """Set the map to the ridge regression of what the model reads of (12,000 of) `data`."""
-        drawn = np.random.default_rng(seed).permutation(len(data))[:_SENTENCES]
-        order = drawn[np.argsort(np.array(data["length"])[drawn], kind="stable")[::-1]]
-        rows = data.remove_columns("length")
+        """Set the map to the ridge regression of what the model reads of (20,000 of) `data`."""
         layer = self._model.to_teacher
-        read: list[Tensor] = []
-        hook = layer.register_forward_pre_hook(lambda _, given: read.append(given[0].float().cpu()))
-        self._model.eval()
-        with torch.inference_mode():
-            for first in track(range(0, len(order), 64), "student"):
-                batch = collate(list(rows.select(order[first : first + 64])))
-                self._model(**{name: each.to(self._model.device) for name, each in batch.items()})
-        hook.remove()
-        features = torch.cat(read).clone()
+        read, drawn = what_is_read(self._model, layer, data, collate, seed)
+        features = torch.from_numpy(read)
         mean = features.mean(0)
-        features -= mean
+        features = features - mean
         square = features.T @ features + torch.eye(features.shape[1])
-        weight = torch.linalg.solve(square, features.T @ self._vectors[order.copy()])
+        weight = torch.linalg.solve(square, features.T @ self._vectors[drawn.copy()])
         with torch.no_grad():
             layer.weight.copy_(weight.T)
             layer.bias.copy_(-mean @ weight)
