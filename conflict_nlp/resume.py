@@ -100,13 +100,9 @@ def _remaining(articles: Iterable[Article], done: Counter[str], summary: bool) -
     for article in articles:
         if done[article.id] == 0:
             yield article
-        elif _has_rows(article, summary):
+        # Without a sentence an article has no row, by which it would have been counted as done.
+        elif summary or article.title is not None or split_sentences(article.text):
             done[article.id] -= 1
-
-
-def _has_rows(article: Article, summary: bool) -> bool:
-    """Tell whether an article has rows, by which it would have been counted as done."""
-    return summary or article.title is not None or bool(split_sentences(article.text))
 
 
 def _json_rows(
