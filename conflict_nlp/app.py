@@ -24,6 +24,7 @@ from conflict_nlp.labels import DEFINITIONS
 from conflict_nlp.predict import Tagger
 from conflict_nlp.report import html_fragment
 from conflict_nlp.results import TaggedArticle
+from conflict_nlp.sentences import storable
 from conflict_nlp.server import running
 
 __all__ = ["build", "running"]
@@ -108,6 +109,10 @@ def build(model: str = "default", trust: bool = False) -> Any:
     def rounded(model: str) -> list[float]:
         return [round(threshold, 2) for threshold in load(model).thresholds.values()]
 
+    def sliders_at(model: str) -> float | list[float]:
+        first, *others = rounded(model)  # of one output gradio takes no list
+        return [first, *others] if others else first
+
     def shown_as(kept: Kept, number: int, values: Sequence[float]) -> TaggedArticle:
         article = kept.articles[number][1]
         own = load(kept.model).thresholds
@@ -130,7 +135,7 @@ def build(model: str = "default", trust: bool = False) -> Any:
 
     def present(kept: Kept, notes: Sequence[str], values: Sequence[float]) -> list[Any]:
         choices = [  # plain text, which Gradio escapes
-            (parts.storable(f"{number + 1}. {article.title or name}"), number)
+            (storable(f"{number + 1}. {article.title or name}"), number)
             for number, (name, article) in enumerate(kept.articles)
         ]
         first = 0 if choices else None
@@ -227,7 +232,7 @@ def build(model: str = "default", trust: bool = False) -> Any:
         again["show_progress"] = "hidden"
         gr.on([each.input for each in sliders], trigger_mode="always_last", **again)
         article.input(lambda: "", None, why, **private).then(**again)
-        reset.click(lambda kept: rounded(kept.model), kept, sliders, **private).then(**again)
+        reset.click(lambda kept: sliders_at(kept.model), kept, sliders, **private).then(**again)
         shown.select(explain, [kept, article], why, show_progress="minimal", **private)
         for format, button in zip(parts.FORMATS, buttons):
             made = button.click(partial(save, format), [kept, *sliders], saved, **private)

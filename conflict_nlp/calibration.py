@@ -133,9 +133,15 @@ class Calibration:
 
         Raises
         ------
+        TypeError
+            If `thresholds` is no mapping.
         ValueError
             If a label is unknown, a threshold lies outside 0..1, or the task has no thresholds.
         """
+        if not isinstance(thresholds, Mapping | None):
+            raise TypeError(
+                f"thresholds must be a dict, such as {{'label': 0.7}}, not {thresholds!r}"
+            )
         if thresholds and self.task == "multi-class":
             raise ValueError("this model gives the one best label: it has no thresholds to set")
         chosen: NDArray[np.float32] = self.thresholds.copy()

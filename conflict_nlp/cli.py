@@ -127,13 +127,13 @@ def review(
     ends = {".csv": "csv", ".json": "label-studio", ".jsonl": "doccano", "": "csv"}
     known = [each.value for each in review.SheetFormat]
     format = format or ends.get(out.suffix.lower())
-    if out.exists():
+    if os.path.lexists(out):
         _fail(f"--out {out} exists: take a new name, for corrections may stand in it", 2)
     if format is None:
         _fail(f"--out {out}: its end tells no format; give --format, or .csv, .json or .jsonl", 2)
     if format not in known:
         _fail(f"--format {format}: known are {', '.join(known)}", 2)
-    if not out.parent.is_dir():
+    if not os.path.isdir(out.parent):  # noqa: PTH112 (where access is denied, is_dir raises)
         _fail(f"cannot write {out}: no folder {out.parent}", 2)
     if not os.access(out.parent, os.W_OK):
         _fail(f"cannot write {out}: the folder {out.parent} may not be written to", 2)
@@ -218,6 +218,8 @@ def _reading(
 def _format(
     format: Format | None, output: Path | None, summary: bool, resume: bool, explain: bool
 ) -> Format:
+    if output is not None and os.path.isdir(output):  # noqa: PTH112
+        _fail(f"--output {output} is a folder: name a file", 2)
     if output is not None and output.suffix == ".gz":
         _fail(f"--output {output}: output is not compressed, leave out .gz", 2)
     if format is None:

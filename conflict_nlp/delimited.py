@@ -12,18 +12,20 @@ _LONGEST_ROW = 10**7  # characters
 
 
 def read_rows(
-    lines: Iterator[str], failed: Callable[[int, str], object]
+    lines: Iterator[str], failed: Callable[[int, str], object], delimiters: str = ",;\t|"
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the header as row 0, and each row that is not empty with its number, the first being 1.
 
     Parameters
     ----------
     lines
-        With their line ends. The delimiter is the one of comma, semicolon, tab and bar that the
-        first line has most of.
+        With their line ends; blank ones before the header count for nothing.
     failed
         Called with the number of a row that cannot be read, or has not as many values as the
         header (empty ones at its end do not count), and the reason.
+    delimiters
+        Characters of which the one that the header has most of, the first if it has none, parts
+        the values.
 
     Raises
     ------
@@ -31,8 +33,8 @@ def read_rows(
         If the header cannot be read.
     """
     csv.field_size_limit(2**31 - 1)
-    first = next(lines, "")
-    delimiter = max(",;\t|", key=first.count)
+    first = next((line for line in lines if line.strip()), "")
+    delimiter = max(delimiters, key=first.count)
     ahead, taken = deque([first]), list[str]()
 
     def lines_of_a_row() -> Iterator[str]:

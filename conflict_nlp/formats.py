@@ -10,6 +10,7 @@ file or row does not stop the others: see `Reader.problems`. For rows out see `c
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -26,7 +27,7 @@ from typing import Any, NamedTuple, cast
 
 from conflict_nlp.decoding import Decoder
 from conflict_nlp.delimited import read_rows
-from conflict_nlp.sentences import replace_surrogates
+from conflict_nlp.sentences import storable
 
 KINDS = {
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
@@ -72,14 +73,28 @@ class Article(NamedTuple):
     text: str
 
 
+class _WholeLines(io.FileIO):
+    """A stream of which each read goes to a line end: a pipe gives what its writer has written."""
+
+    def readinto(self, buffer: Any) -> int:
+        view, filled = memoryview(buffer), 0
+        while filled < len(view) and b"\n" not in view[:filled].tobytes():
+            count = super().readinto(view[filled:])
+            if not count:
+                break
+            filled += count
+        return filled
+
+
 class Reader:
     """Reads articles one at a time; memory does not grow with the number of articles.
 
     Parameters
     ----------
     names
-        Files and folders; ``"-"`` is standard input. Of a folder all files of known kinds are
-        read, also in folders below, in the order of their names; hidden ones are not.
+        Files and folders, or one; ``"-"`` is standard input. Of a folder all files of known kinds
+        are read, also in folders below, in the order of their names; hidden ones are not, nor
+        links to folders.
     text_column, title_column, id_column
         Columns of tables and fields of JSON lines; None takes the first of `TEXT_COLUMNS`,
         `TITLE_COLUMNS` and `ID_COLUMNS` that is there, in lower or upper case. Tags and sheets
@@ -100,7 +115,7 @@ class Reader:
 
     def __init__(
         self,
-        names: Iterable[str | os.PathLike[str]],
+        names: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         text_column: str | None = None,
         title_column: str | None = None,
@@ -117,6 +132,8 @@ class Reader:
         self._note = note
         self._done = 0
         self._raw: io.BufferedReader | None = None
+        if isinstance(names, (str, os.PathLike)):
+            names = [names]
         given = [os.fspath(name) for name in names]
         self._named = set(given) if text_column is not None else set()
         self._files = [file for name in given for file in self._found(name)]
@@ -130,6 +147,8 @@ class Reader:
         walk = os.walk(name, onerror=lambda e: self._failed(f"{e.filename}: {e.strerror}"))
         for folder, inner, files in walk:
             inner[:] = sorted(each for each in inner if not each.startswith("."))
+            for path in filter(Path.is_symlink, (Path(folder, each) for each in inner)):
+                self._note(f"{path}: left out, as a link to a folder")
             for file in sorted(each for each in files if not each.startswith(".")):
                 path = Path(folder, file)
                 if not is_read(file):
@@ -155,9 +174,9 @@ class Reader:
 
     def __iter__(self) -> Iterator[Article]:
         for name in self._files:
-            is_file, size = name != "-", 0
+            size = 0
             try:
-                with open(name if is_file else 0, "rb", closefd=is_file) as self._raw:
+                with _opened(name) as self._raw:
                     size = os.fstat(self._raw.fileno()).st_size
                     yield from self._articles(name, self._raw)
             except (OSError, EOFError, ValueError, zlib.error, csv.Error, ImportError) as error:
@@ -173,12 +192,12 @@ class Reader:
         is_table = any(named is not None for named, *_ in (self._text, self._title, self._id))
         kind = _kind(name) or _guess(stream.peek(1024), is_table)
         if kind == "text":
-            yield Article(_identity(name), None, decoder.text(stream.read()))
+            yield Article(storable(name), None, decoder.text(stream.read()))
         elif kind == "html":
             data = stream.read()
             declared = _CHARSET.search(data[:2048])
             page = decoder.text(data, declared=declared[1].decode("ascii") if declared else None)
-            yield Article(_identity(name), *_main_text(page))
+            yield Article(storable(name), *_main_text(page))
         else:
             if kind == "jsonl":
                 rows = self._json_lines(name, decoder.lines(stream))
@@ -201,9 +220,11 @@ class Reader:
             raise ValueError(f"{text_column!r} is {_name(text)}, no text")
         if not isinstance(title, str | None):
             raise ValueError(f"{title_column!r} is {_name(title)}, no text")
+        if isinstance(identity, bytes):
+            identity = identity.decode("utf-8", "replace")
         identity = "" if identity is None else str(identity).strip()
         title = title if title and title.strip() else None
-        return Article(_identity(identity or place), title, text)
+        return Article(storable(identity or place), title, text)
 
     def _columns(self, fields: list[str]) -> tuple[str, str | None, str | None]:
         text = _choose(fields, *self._text)
@@ -250,7 +271,10 @@ class Reader:
             self._failed(f"{name}: no row has the column {column!r} for {option}")
 
     def _table(self, name: str, lines: Iterator[str]) -> Rows:
-        rows = read_rows(lines, lambda number, reason: self._failed(f"{name}:{number}: {reason}"))
+        delimiters = "\t,;|" if Path(name.lower().removesuffix(".gz")).suffix == ".tsv" else ",;\t|"
+        rows = read_rows(
+            lines, lambda number, reason: self._failed(f"{name}:{number}: {reason}"), delimiters
+        )
         _, header = next(rows)
         self._header(name, header)
         for number, row in rows:
@@ -261,15 +285,26 @@ class Reader:
             from pyarrow.parquet import ParquetFile
         except ImportError:
             raise ImportError(f"parquet needs pyarrow: {_EXTRA}") from None
-        file = ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
-        columns = self._header(name, file.schema_arrow.names)
-        batches = file.iter_batches(batch_size=256, columns=columns)
-        yield from enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1)
+        try:
+            file = ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
+            columns = self._header(name, file.schema_arrow.names)
+            batches = file.iter_batches(batch_size=256, columns=columns)
+            yield from enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1)
+        except (OSError, ValueError):
+            raise
+        except Exception as error:  # damaged files raise errors of many kinds
+            raise ValueError(f"bad parquet: {error}") from None
 
     def _failed(self, problem: str) -> None:
         self.problem_count += 1
         if len(self.problems) < _SHOWN_PROBLEMS:
             self.problems.append(problem)
+
+
+def _opened(name: str) -> io.BufferedReader:
+    if name == "-":
+        return io.BufferedReader(_WholeLines(0, closefd=False))
+    return Path(name).open("rb")
 
 
 def is_read(name: str) -> bool:
@@ -282,6 +317,10 @@ def _kind(name: str) -> str | None:
 
 
 def _guess(start: bytes, is_table: bool) -> str:
+    if start[257:262] == b"ustar":
+        raise ValueError("this is a tar archive: unpack it")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        start = start.decode("utf-16", "ignore").encode("utf-8", "ignore")
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n").lower()
     start = _COMMENTS.sub(b"", start)
     for beginning, what in _OTHER.items():
@@ -319,10 +358,6 @@ def _holds_tags(fields: Sequence[str]) -> bool:
     return ({"article", "index", "text"} <= {*fields} and bool({"scores", "_score"} & ends)) or (
         {"article", "title", "sentences"} <= {*fields} and "_share" in ends
     )
-
-
-def _identity(name: str) -> str:
-    return replace_surrogates(name).replace("\0", "\ufffd")
 
 
 def _choose(

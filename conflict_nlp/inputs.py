@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 
 def strings(sentences: Iterable[str]) -> Iterator[str]:
@@ -10,6 +12,8 @@ def strings(sentences: Iterable[str]) -> Iterator[str]:
 
     What is no iterable of strings at all raises at the call.
     """
+    if hasattr(sentences, "columns"):  # a data frame is an iterable of their names
+        raise TypeError("sentences must not be a data frame: give one of its columns")
     if isinstance(sentences, (bytes, Mapping)) or not isinstance(sentences, Iterable):
         raise TypeError(
             f"sentences must be a string or an iterable of strings, not {type(sentences).__name__}"
@@ -51,19 +55,39 @@ def _is_single(value: object) -> bool:
     return isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable)
 
 
-def take(articles: Iterator[Sequence[str]], size: int) -> list[Sequence[str]]:
-    """Return the next articles, as many as it takes for `size` sentences."""
-    taken, count = [], 0
-    for article in articles:
-        taken.append(article)
-        count += max(len(article), 1)
-        if count >= size:
-            break
-    return taken
+def windows(
+    articles: Iterable[Sequence[str]], first_size: int, size: int
+) -> Iterator[list[Sequence[str]]]:
+    """Yield articles, as many at a time as it takes for `size` sentences, first for `first_size`.
+
+    What raises does so after those that came before it are yielded.
+    """
+    taken: list[Sequence[str]] = []
+    left = first_size
+    failed = None
+    try:
+        for article in articles:
+            taken.append(article)
+            left -= max(len(article), 1)
+            if left <= 0:
+                yield taken
+                taken, left = [], size
+    except Exception as error:
+        failed = error
+    if taken:
+        yield taken
+    if failed is not None:
+        raise failed
 
 
 def checked_size(batch_size: int) -> int:
     """Return a batch size; raises ValueError if it is no whole number of 1 or more."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size must be a whole number of 1 or more, not {batch_size!r}")
-    return batch_size
+    return checked_count(batch_size, "batch_size")
+
+
+def checked_count(value: int, name: str) -> int:
+    """Return a value as int; raises ValueError if it is no whole number of 1 or more."""
+    with suppress(TypeError):  # numpy has whole numbers of its own
+        if not isinstance(value, bool) and operator.index(value) >= 1:
+            return operator.index(value)
+    raise ValueError(f"{name} must be a whole number of 1 or more, not {value!r}")

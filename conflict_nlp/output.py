@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -137,14 +139,22 @@ def _opened(output: Path | None, format: Format, offset: int | None) -> Iterator
         yield sys.stdout
         sys.stdout.flush()
         return
-    at_once = format in (Format.parquet, Format.html)
-    path = output.with_name(output.name + ".part") if at_once else output
+    # What is no file, such as a pipe, cannot be replaced by one.
+    at_once = format in (Format.parquet, Format.html) and (
+        output.is_file() or not os.path.lexists(output)
+    )
     options: dict[str, Any] = {"encoding": "utf-8", "newline": ""}
+    path = target = output
     try:
+        if at_once:
+            target = output.resolve()  # a link stays one
+            path = target.with_name(f".{target.name}.{os.getpid()}.part")
         if format is Format.parquet:
             stream: Any = path.open("wb")
         else:
             stream = path.open("w" if offset is None else "a", **options)
+        if at_once and target.exists():
+            shutil.copymode(target, path)
     except OSError as error:
         raise OutputError(f"cannot write {output}: {error.strerror}") from None
     try:
@@ -153,7 +163,7 @@ def _opened(output: Path | None, format: Format, offset: int | None) -> Iterator
                 stream.truncate(offset)
             yield stream
         if at_once:
-            path.replace(output)
+            path.replace(target)
     finally:
         if at_once:
             path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from conflict_nlp.labels import HTML_COLOURS, OTHER_HTML_COLOURS
 from conflict_nlp.report import html_page
 from conflict_nlp.results import Prediction, TaggedArticle
 from conflict_nlp.review import guarded
-from conflict_nlp.sentences import replace_surrogates
+from conflict_nlp.sentences import storable
 
 MOST_CHARACTERS, MOST_ARTICLES = 500_000, 1_000
 """Characters that the page takes at a time: some 4,000 sentences."""
@@ -153,11 +153,6 @@ def explanation(prediction: Prediction, weights: Mapping[str, Sequence[WordWeigh
         '<p class="name">What the log-odds of the score lose without the word, the sentence '
         "on its own; a word below 0 spoke against the label.</p></details>"
     )
-
-
-def storable(shown: str) -> str:
-    """Put U+FFFD for NUL and lone surrogates, which no page can hold."""
-    return replace_surrogates(shown).replace("\0", "\ufffd")
 
 
 def text(shown: str) -> str:

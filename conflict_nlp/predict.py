@@ -28,7 +28,7 @@ from conflict_nlp.calibration import Calibration, probabilities
 from conflict_nlp.classifiers import Classifier
 from conflict_nlp.context import Context, parts
 from conflict_nlp.explain import WordWeight, explain
-from conflict_nlp.inputs import articles_of, checked_size, strings, take
+from conflict_nlp.inputs import articles_of, checked_size, strings, windows
 from conflict_nlp.labels import LABELS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
 from conflict_nlp.sentences import split_sentences
@@ -163,7 +163,10 @@ class Tagger:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._source is None:
             raise TypeError("a tagger that was not loaded from a model folder cannot be pickled")
-        return partial(Tagger.from_pretrained, **self._options), (str(self._source),)
+        # Elsewhere the package, or the working folder, may lie in another place.
+        shipped = {path: name for name, path in store.shipped_models().items()}
+        name = shipped.get(self._source, os.path.abspath(self._source))  # noqa: PTH100
+        return partial(Tagger.from_pretrained, **self._options), (name,)
 
     def __repr__(self) -> str:
         return f"Tagger({str(self._source) if self._source else self._classifier!r})"
@@ -291,8 +294,7 @@ class Tagger:
         TypeError
             If an article is no iterable of strings; names its position, and the sentence's.
         ValueError
-            As `predict`; a bad option raises at the call, a bad article when it is read, with
-            those that are classified together with it.
+            As `predict`; a bad option raises at the call, a bad article when its turn comes.
         """
         chosen, size = self._calibration.with_thresholds(thresholds), checked_size(batch_size)
         checked = articles_of(articles)
@@ -316,8 +318,7 @@ class Tagger:
         batch_size: int,
         first_window: int,
     ) -> Iterator[list[Prediction]]:
-        size = first_window
-        while window := take(articles, size):
+        for window in windows(articles, first_window, _WINDOW):
             texts = list(chain.from_iterable(window))
             ends = np.cumsum([len(article) for article in window])
             scores, truncated = self._scores(texts, batch_size, ends)
@@ -335,7 +336,6 @@ class Tagger:
             )
             for article in window:
                 yield list(islice(predictions, len(article)))
-            size = _WINDOW
 
     def _scores(
         self, texts: list[str], batch_size: int, ends: Sequence[int] | NDArray[np.intp] = ()
@@ -420,15 +420,7 @@ class Tagger:
         predictions = list(chain.from_iterable(found))
         headline = None if title is None else predictions.pop(0)
         sentences = tuple(
-            TaggedSentence(
-                prediction.text,
-                prediction.labels,
-                prediction.scores,
-                truncated=prediction.truncated,
-                uncertain_labels=prediction.uncertain_labels,
-                start=span.start,
-                end=span.end,
-            )
+            TaggedSentence(**vars(prediction), start=span.start, end=span.end)
             for span, prediction in zip(spans, predictions)
         )
         return TaggedArticle(text, sentences, title, headline)

@@ -11,8 +11,8 @@ from pathlib import Path
 from conflict_nlp.formats import GENERATOR
 from conflict_nlp.labels import DEFINITIONS, HTML_COLOURS, OTHER_HTML_COLOURS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence, Words
+from conflict_nlp.sentences import LINE_END
 
-_LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _LINE, _BLANK_LINES = re.compile(r"\n"), re.compile(r"\n\s*\n")
 # Characters that HTML forbids: controls, lone surrogates, noncharacters.
 _FORBIDDEN = re.compile(
@@ -271,7 +271,7 @@ def _joined(kind: str, classes: set[str]) -> str:
 
 
 def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", _LINE_END.sub("\n", text))
+    return _FORBIDDEN.sub("\ufffd", LINE_END.sub("\n", text))
 
 
 def _text(text: str) -> str:

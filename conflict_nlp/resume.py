@@ -21,6 +21,8 @@ from conflict_nlp.formats import Article
 from conflict_nlp.rows import columns
 from conflict_nlp.sentences import split_sentences
 
+_ROW = b'{"article": '  # so begins each JSON line
+
 
 def written(
     path: Path, format: str, labels: Sequence[str], *, summary: bool = False
@@ -90,8 +92,10 @@ def remaining(
     places = {os.path.abspath(name): name for name in done} if first else {}  # noqa: PTH100
     for article in first:
         other = places.get(os.path.abspath(article.id))  # noqa: PTH100
-        is_file = Path(re.sub(r":\d+$", "", article.id)).exists()  # else a URL, say
-        if other is not None and article.id not in done and is_file:
+        if other is None or article.id in done:
+            continue
+        # Of what is no file, such as a URL, this tells nothing.
+        if os.path.exists(re.sub(r":\d+$", "", article.id)):  # noqa: PTH110
             raise ValueError(f"it has {article.id} as {other}: name the files as before")
     return _remaining(chain(first, articles), done, summary)
 
@@ -113,6 +117,8 @@ def _json_rows(
     scores = {name for name in names if f"{name}_score" in names}
     for number, line in enumerate(stream, 1):
         if not line.endswith(b"\n"):
+            if line[: len(_ROW)] != _ROW[: len(line)]:
+                raise ValueError(f"line {number} is no row of this output")
             return
         try:
             row = json.loads(line)

@@ -28,12 +28,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from conflict_nlp.inputs import checked_count
 from conflict_nlp.results import Prediction, TaggedArticle
+from conflict_nlp.sentences import storable
 
 _WORD = re.compile(r"\w+")
 # What a spreadsheet may take for a formula (CWE-1236), and the guard itself.
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠']|[\t\r\n]")
-_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 _TEXTS = ("article", "text")
 
 
@@ -94,8 +95,7 @@ def select(tagged: Tagged, thresholds: Mapping[str, float], count: int = 100) ->
     ValueError
         If `count` is out of range, or a prediction has other labels than `thresholds`.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ValueError(f"count must be a whole number of 1 or more, not {count!r}")
+    count = checked_count(count, "count")
     items = [item for name, sentences in tagged for item in _items(name, sentences)]
     for item in items:
         if item.prediction.scores.keys() != thresholds.keys():
@@ -215,9 +215,9 @@ def write_sheet(
 def _data(item: ReviewItem) -> dict[str, Any]:
     scores = item.prediction.scores.items()
     return {
-        "article": _UNSTORABLE.sub("\ufffd", item.article),
+        "article": storable(item.article),
         "index": item.index,
-        "text": _UNSTORABLE.sub("\ufffd", item.prediction.text),
+        "text": storable(item.prediction.text),
         **{f"{label}_score": round(score, 4) for label, score in scores},
     }
 
@@ -286,6 +286,8 @@ def read_csv(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         raise ValueError(f"{path} is not a review sheet: it has the columns {', '.join(columns)}")
     rows = []
     for number, row in enumerate(reader, start=2):
+        if not any(cell and str(cell).strip() for cell in row.values()):
+            continue  # cleared instead of deleted
         where = f"{path}, row {number}"
         for label in labels:
             if row[label] not in ("0", "1"):

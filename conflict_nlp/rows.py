@@ -22,7 +22,7 @@ from conflict_nlp.context import parts
 from conflict_nlp.formats import Article
 from conflict_nlp.predict import Tagger
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
-from conflict_nlp.sentences import Sentence, replace_surrogates, split_sentences
+from conflict_nlp.sentences import Sentence, replace_surrogates, split_sentences, storable
 
 Row = dict[str, Any]
 _ROW_GROUP = 4096
@@ -158,7 +158,7 @@ def write_csv(
 
 def _csv_value(value: Any) -> Any:
     if isinstance(value, str):
-        return replace_surrogates(value).replace("\0", "\ufffd")
+        return storable(value)
     if isinstance(value, float):
         return round(value, 4)
     return int(value) if isinstance(value, bool) else value

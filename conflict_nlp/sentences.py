@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import sentencex
 
-_LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’')\]]*(?:\s|$)")
 _TERMINAL = tuple(".!?…:;\"”'’)]")
@@ -37,6 +37,11 @@ class Sentence(NamedTuple):
 def replace_surrogates(text: str) -> str:
     """Put U+FFFD for lone surrogates, which have no UTF-8 form; the length stays the same."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def storable(text: str) -> str:
+    """Put U+FFFD for lone surrogates and NUL, over which readers of files and pages stumble."""
+    return replace_surrogates(text).replace("\0", "\ufffd")
 
 
 def split_sentences(text: str) -> list[Sentence]:
@@ -89,7 +94,7 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             space = text.rfind(" ", start + 1, start + _CHUNK)
             stop = space + 1 if space > 0 else start + _CHUNK
         # An inner line end is one space to the splitter, or it would cut wrapped lines.
-        paragraph = _LINE_END.sub(lambda found: " " * len(found[0]), text[start:stop])
+        paragraph = LINE_END.sub(lambda found: " " * len(found[0]), text[start:stop])
         spans = _boundaries(paragraph)
         if stop < end and len(spans) > 1:
             stop = start + spans.pop()[0]  # the last sentence may go on past the cut
@@ -109,7 +114,7 @@ def _boundaries(paragraph: str) -> list[tuple[int, int]]:
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
     lines = []
     start = 0
-    for line_end in _LINE_END.finditer(text):
+    for line_end in LINE_END.finditer(text):
         lines.append((start, line_end.start()))
         start = line_end.end()
     lines.append((start, len(text)))

@@ -14,6 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,9 @@ def find(name_or_folder: str | os.PathLike[str]) -> Path:
     name = DEFAULT_MODEL if name_or_folder == "default" else os.fspath(name_or_folder)
     if name in shipped:
         return shipped[name]
-    if _restored(Path(name).resolve()).is_dir():
-        return Path(name)
+    with suppress(OSError, ValueError):  # a name that no folder can have, or may not be looked at
+        if _restored(Path(name).resolve()).is_dir():
+            return Path(name)
     raise ModelError(
         f"no model {name!r}: give a folder that exists, or one of "
         f"{', '.join(['default', *shipped])}"

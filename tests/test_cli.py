@@ -252,6 +252,22 @@ def test_closed_streams(story, tmp_path, arguments, status, told):
         assert len((tmp_path / "tags.csv").read_text().splitlines()) == 1 + len(SENTENCES)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")
+@pytest.mark.parametrize("format", ["html", "parquet"])
+def test_whole_files_go_through_links_and_pipes(run, story, tmp_path, format):
+    real, link, pipe = tmp_path / "real", tmp_path / f"link.{format}", tmp_path / "pipe"
+    real.write_text("old")
+    real.chmod(0o600)
+    link.symlink_to(real)
+    assert run("tag", story, "--output", link)[0] == 0
+    assert link.is_symlink() and real.stat().st_mode & 0o777 == 0o600
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reading:
+        assert run("tag", story, "--format", format, "--output", pipe)[0] == 0
+        assert reading.stdout.read() == real.read_bytes()
+    assert pipe.is_fifo() and not list(tmp_path.glob(".*"))
+
+
 def test_a_table_where_letters_lack(story):
     story.write_text("Rebels shelled Şırnak on Sunday.", encoding="utf-8")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
@@ -278,6 +294,8 @@ def test_a_table_where_letters_lack(story):
         (["tag", "missing.txt", "missing.csv"], "no such file or folder: missing.txt, missing.csv"),
         (["review", "STORY", "--out", "a.xlsx"], "--format"),
         (["tag", "STORY", "--output", "no/such/folder.csv"], "folder.csv"),
+        (["tag", "STORY", "--output", ".", "--format", "html"], "is a folder"),
+        (["tag", "STORY", "--model", "m" * 300], "no model 'mmm"),
         (["tag", "STORY", "--output", "out.csv.gz"], ".gz"),
         (["tag", "STORY", "--format", "parquet"], "--output"),
         (["tag", "STORY", "--format", "html", "--summary"], "--summary"),

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import tarfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -107,10 +108,13 @@ def test_folders_are_read_in_order_and_what_is_left_out_is_told(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(TEXT, encoding="utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "in", target_is_directory=True)
     articles, problems, notes = read(tmp_path, leave_out=tmp_path / "out.csv")
     found = [article.id.removeprefix(str(tmp_path)).replace("\\", "/") for article in articles]
     assert found == ["/a.md", "/b.txt", "/in/c.txt"]
-    assert problems == [] and len(notes) == 1 and notes[0].endswith(": 1")
+    assert problems == [] and len(notes) == 2 and notes[1].endswith(": 1")
+    assert notes[0] == f"{tmp_path / 'link'}: left out, as a link to a folder"
+    assert list(Reader(str(tmp_path / "a.md"))) == list(Reader([tmp_path / "a.md"]))
 
 
 @pytest.mark.parametrize("data", [*TABLES.values(), gzip.compress(TABLES["rows.jsonl"])])
@@ -122,6 +126,18 @@ def test_standard_input_is_told_by_its_first_bytes(data):
     )
     done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
     assert json.loads(done.stdout) == [[list(article) for article in EXPECTED], []]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize(
+    "parts", [["id", ",text\n1,One.\n"], ["id,text\n1", ",One.\n"], ["id", ",text", "\n1,One.\n"]]
+)
+def test_a_writer_may_pause_within_a_line(parts):
+    code = "from conflict_nlp.formats import Reader; print([a.text for a in Reader('-')])"
+    written = "; sleep 0.2; ".join(f"printf '{part}'" for part in parts).replace("\n", "\\n")
+    command = ["bash", "-c", f'({written}) | "{sys.executable}" -c "{code}"']
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "['One.']\n"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +152,7 @@ def test_standard_input_is_told_by_its_first_bytes(data):
         (b"id,published at,text\n1,May,One.\n", {}, ["One."]),
         ("überschrift;author.name;text\nA;B;One.\n".encode(), {}, ["One."]),
         (b",text\n0,One.\n", {}, ["One."]),
+        ("id,text\r\n1,One.\r\n".encode("utf-16"), {}, ["One."]),
     ],
 )
 def test_a_name_without_an_end_is_told_by_its_first_bytes(tmp_path, data, options, texts):
@@ -262,6 +279,30 @@ def test_documents_are_no_text(tmp_path, beginning):
     (tmp_path / "download").write_bytes(beginning + b" Rockets hit the base.")
     articles, [problem], _ = read(tmp_path / "download")
     assert articles == [] and "save it as text" in problem
+
+
+def test_an_archive_is_no_text(tmp_path):
+    (tmp_path / "a.txt").write_text(TEXT, encoding="utf-8")
+    with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "a.txt")
+    articles, [problem], _ = read(tmp_path / "all.tar.gz")
+    assert articles == [] and "tar archive" in problem
+
+
+def test_a_table_may_have_one_column_and_blank_lines_before_it(tmp_path):
+    path = tmp_path / "one.tsv"
+    path.write_text("\n\ntext\nTwo died, three were hurt.\n", encoding="utf-8")
+    articles, problems, _ = read(path)
+    assert [article.text for article in articles] == ["Two died, three were hurt."]
+    assert problems == []
+
+
+def test_parquet_of_values_that_python_lacks_is_a_problem(tmp_path):
+    table = pa.table({"id": pa.array([10**7], pa.date32()), "text": [TEXT]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    pq.write_table(pa.table({"id": [b"a1"], "text": [TEXT]}), tmp_path / "b.parquet")
+    [article], [problem], _ = read(tmp_path)
+    assert article == Article("a1", None, TEXT) and "bad parquet: date value" in problem
 
 
 def test_a_stray_quote_costs_its_own_row(tmp_path):

@@ -56,7 +56,7 @@ def test_blank_titles_give_no_row_and_bad_ones_are_told_first(tagger, monkeypatc
     pd = pytest.importorskip("pandas")
     df = pd.DataFrame({"text": ["A bomb exploded.", "Rain fell."], "title": ["", " "]})
     assert tagger.tag_frame(df, title_column="title")["index"].tolist() == [0, 0]
-    monkeypatch.setattr(type(tagger), "tag_article", None)
+    monkeypatch.setattr(type(tagger), "predict_articles", None)
     with pytest.raises(TypeError, match="article 1"):
         tagger.tag_frame(pd.DataFrame({"text": ["A bomb exploded.", None]}))
 
@@ -73,6 +73,10 @@ def test_bad_frames_are_named(tagger):
         tagger.tag_frame(pd.DataFrame({"text": ["A bomb exploded.", None]}))
     with pytest.raises(TypeError, match="article 0: column 'title' must hold a string, not 3"):
         tagger.tag_frame(pd.DataFrame({"text": ["A bomb."], "title": [3]}), title_column="title")
+    with pytest.raises(TypeError, match="article 0: column 'title'"):
+        tagger.tag_frame(pd.DataFrame({"text": ["A."], "title": [["a"]]}), title_column="title")
+    with pytest.raises(TypeError, match="data frame: give one of its columns"):
+        tagger.predict(pd.DataFrame({"text": TEXTS}))
 
 
 def test_pandas_series_give_probabilities(tagger):

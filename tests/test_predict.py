@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import pytest
 from conflict_nlp import predict as module
 from conflict_nlp import store
 from conflict_nlp.predict import LABELS, Tagger, predict, predict_iter, predict_proba, tag_article
+from tests.conftest import ROOT
 
 SENTENCES = [
     "At least 30 rockets hit the base.",
@@ -107,6 +109,9 @@ def test_bad_thresholds_are_named(tagger, thresholds, message):
         tagger.predict(SENTENCES, thresholds=thresholds)
     with pytest.raises(ValueError, match=message):
         tagger.predict_iter([], thresholds=thresholds)
+    for wrong in (0.5, 0.0, [0.5]):
+        with pytest.raises(TypeError, match="thresholds must be a dict"):
+            tagger.predict(SENTENCES, thresholds=wrong)
 
 
 def test_what_is_not_a_string_is_named_by_position(tagger):
@@ -129,6 +134,7 @@ def test_bad_batch_size(tagger, size):
         tagger.predict(SENTENCES, batch_size=size)
     with pytest.raises(ValueError, match="batch_size must be a whole number"):
         tagger.predict("one", batch_size=size)
+    assert len(tagger.predict(SENTENCES, batch_size=np.int64(2))) == len(SENTENCES)
 
 
 def test_article_offsets_and_records(shipped, article):
@@ -176,6 +182,13 @@ def test_streams_are_read_no_further_than_needed(tagger):
     assert len(read) < 1000
 
 
+def test_what_came_before_a_bad_sentence_is_tagged(tagger):
+    results = tagger.predict_iter(["Rockets fell."] * 3 + [None])
+    assert [next(results).text for _ in range(3)] == ["Rockets fell."] * 3
+    with pytest.raises(TypeError, match="sentence 3"):
+        next(results)
+
+
 def test_results_keep_their_order_over_many_windows(tagger):
     texts = [f"Rocket number {i % 90} fell." for i in range(2500)]
     assert [p.text for p in tagger.predict_iter(texts)] == texts
@@ -187,8 +200,14 @@ def test_threads_share_a_tagger(tagger, article):
         assert list(pool.map(tagger.tag_article, [article] * 16)) == [expected] * 16
 
 
-def test_a_pickled_tagger_gives_the_same(shipped):
+def test_a_pickled_tagger_gives_the_same(shipped, tmp_path, monkeypatch):
     assert pickle.loads(pickle.dumps(shipped)).predict(SENTENCES) == shipped.predict(SENTENCES)
+    assert str(ROOT).encode() not in pickle.dumps(shipped)
+    shutil.copytree(ROOT / "models" / "minilm", tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    pickled = pickle.dumps(Tagger.from_pretrained("mine"))
+    monkeypatch.chdir(ROOT)
+    assert pickle.loads(pickled).labels == LABELS
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -124,7 +124,10 @@ def test_missing_and_empty_output_begins_anew(finished, tmp_path):
     assert written(tmp_path / "none", format, LABELS, summary=summary) == ({}, 0)
 
 
-@pytest.mark.parametrize("other", [b"a note\n", b'{"article": "x"}\n', b'"article","index"\n1,2\n'])
+@pytest.mark.parametrize(
+    "other",
+    [b"a note\n", b'{"article": "x"}\n', b'"article","index"\n1,2\n', b'{"mine": "no line end"}'],
+)
 def test_other_files_are_refused(finished, other):
     format, summary, path, _ = finished
     path.write_bytes(other)

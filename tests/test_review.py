@@ -123,6 +123,7 @@ def test_a_sheet_that_a_spreadsheet_saved_again_is_read(tmp_path):
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0], delimiter=";", lineterminator="\n")
         writer.writeheader()
+        writer.writerow(dict.fromkeys(rows[0], ""))  # cleared, not deleted
         writer.writerows(rows)
     (row,) = read_csv(path)
     assert row["labels"] == ["attack_event", "casualty_report"]
