@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import logging
+import pickle
 import re
 import shutil
 from functools import partial
@@ -13,6 +14,9 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics import f1_score
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
@@ -27,6 +31,7 @@ from transformers import (
 )
 
 from conflict_nlp import store
+from conflict_nlp.classifiers.ngrams import WordNgramVectorizer
 from conflict_nlp.classifiers.torch import load_model
 from conflict_nlp.predict import LABELS, Tagger
 from conflict_nlp.sentences import split_sentences
@@ -295,9 +300,29 @@ def test_one_gpu_a_process_and_bfloat16_only_where_it_is_computed_in(tmp_path, m
     )
     assert not transformer.has_bfloat16()
     options = {"epochs": 1, "learning_rate": 1e-4, "batch_size": 8, "save_steps": 10, "seed": 0}
+    options["keep_best"] = None
     options = argparse.Namespace(output=tmp_path, freeze_layers=0, teacher=None, **options)
     arguments = transformer.trainer_arguments(options, bfloat16=False, evaluates=False)
     assert (arguments.n_gpu, arguments.train_batch_size) == (1, 8)
+
+
+@pytest.mark.parametrize("frozen", ["0", "1"])
+def test_the_best_epoch_can_be_kept(base, corpus, tmp_path, frozen, capsys):
+    options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path / "run")]
+    options += ["--epochs", "4", "--learning-rate", "0.02", "--freeze-layers", frozen]
+    transformer.main([*options, "--keep-best", "f1_examples"])
+    state = json.loads((tmp_path / "run" / "checkpoints" / "trainer_state.json").read_text())
+    found = [step["eval_f1_examples"] for step in state["log_history"] if "eval_loss" in step]
+    record = json.loads((tmp_path / "run" / "training.json").read_text())
+    assert len(found) == 4 and len(set(found)) > 1
+    assert record["development"]["f1_examples"] == pytest.approx(max(found))
+    for more, told in (
+        (["--keep-best", "accuracy"], "no score 'accuracy'; known: f1_macro, f1_examples, f1_att"),
+        (["--keep-best", "f1_macro", "--development", "0"], "needs development sentences"),
+    ):
+        with pytest.raises(SystemExit):
+            transformer.main([*options, *more])
+        assert told in capsys.readouterr().err
 
 
 def test_what_is_held_out(base, corpus, tmp_path, capsys):
@@ -353,6 +378,19 @@ def test_the_baseline_learns_and_loads(corpus, tmp_path):
     assert "Out-of-fold macro F1" in card and "the best of 6 settings" in card
     assert "480 sentences of 60 articles, from train.jsonl" in card
     assert "docs/" not in card
+
+
+@given(st.lists(st.text("abİ ß\u00a0\n.x", max_size=30), max_size=4))
+def test_ngrams_of_words_are_those_that_scikit_learn_counts(texts):
+    known = ["abaab aİ ß. xxabab", "ab.ab xaba"]
+    plain = CountVectorizer(analyzer="char_wb", ngram_range=(3, 4)).fit(known)
+    ours = WordNgramVectorizer(ngram_range=(3, 4)).fit(known)
+    again = pickle.loads(pickle.dumps(ours))
+    for vectorizer in (ours, again):
+        assert (vectorizer.transform(texts) != plain.transform(texts)).nnz == 0
+    assert (
+        ours.fit(["bab bab"]).transform(["bab"]).toarray() == 1
+    ).all()  # nothing is left of before
 
 
 def test_models_are_measured_by_the_names_of_their_labels(corpus, tmp_path, capsys):

@@ -163,7 +163,9 @@ def trainer_arguments(
         warmup_steps=0.06,  # a share of all steps
         weight_decay=0.01,
         train_sampling_strategy="group_by_length",
-        save_strategy="steps",
+        save_strategy="epoch" if options.keep_best else "steps",
+        load_best_model_at_end=options.keep_best is not None,
+        metric_for_best_model=options.keep_best,
         save_steps=options.save_steps,
         save_total_limit=1,
         logging_steps=25,
@@ -195,10 +197,19 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     if options.teacher and options.freeze_layers:
         raise ValueError("--teacher and --freeze-layers do not go together")
     teacher = Teacher(options.teacher, task) if options.teacher else None
+    if options.keep_best:
+        nothing = np.zeros((1, len(task.labels)), np.bool_)
+        known_scores = scores(nothing, nothing, task)
+        if options.keep_best not in known_scores:
+            raise ValueError(
+                f"--keep-best: no score {options.keep_best!r}; known: {', '.join(known_scores)}"
+            )
     if not len(training):
         raise ValueError("no article is left to train on: give more, or hold out fewer")
     if options.development_data:
         development = read_sentences(options.development_data, task)
+    if options.keep_best and not len(development):
+        raise ValueError("--keep-best needs development sentences, on which it is measured")
     test = read_sentences(options.test, task) if options.test else None
     others = {"development": options.development_data and development, "test": test}
     warn_of_overlap(training, {name: data for name, data in others.items() if data})
@@ -257,6 +268,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         compute_metrics=partial(measure, task=task),
     )
     trainer.train(resume_from_checkpoint=options.resume or None)
+    if options.keep_best:
+        log.info("kept the epoch with %s %.4f", options.keep_best, trainer.state.best_metric)
     seconds = round(time.monotonic() - began)
     predictions = {name: trainer.predict(data) for name, data in encoded.items()}
     if lower is not None:
@@ -312,6 +325,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--test", type=Path, nargs="+", help="labelled files to score it on")
     parser.add_argument("--output", type=Path, required=True, help="folder for the model")
     parser.add_argument("--epochs", type=float, default=4)
+    parser.add_argument(
+        "--keep-best",
+        metavar="SCORE",
+        help="keep the epoch with the best f1_macro, say, not the last",
+    )
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument(
