@@ -19,13 +19,14 @@ from pathlib import Path
 import joblib
 import numpy as np
 import sklearn
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, ParameterGrid, cross_val_predict
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from conflict_nlp import store
+from conflict_nlp.classifiers.ngrams import WordNgramVectorizer
 from training.calibrate import fit, write_calibration
 from training.data import article_groups, find_task, read_sentences, warn_of_overlap
 from training.metrics import scores, uncalibrated
@@ -55,12 +56,9 @@ def pipeline(word_features: int, character_features: int, seed: int) -> Pipeline
             ),
             (
                 "characters",
-                TfidfVectorizer(
-                    analyzer="char_wb",
-                    ngram_range=(5, 5),
-                    sublinear_tf=True,
-                    max_features=character_features,
-                    dtype=np.float32,
+                make_pipeline(
+                    WordNgramVectorizer(ngram_range=(5, 5), max_features=character_features),
+                    TfidfTransformer(sublinear_tf=True),
                 ),
             ),
         ]
