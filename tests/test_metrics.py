@@ -24,6 +24,7 @@ def test_scores_are_those_of_scikit_learn(rows):
     if (true | found).any():
         expected = f1_score(true, found, average="samples", zero_division=np.nan)
         assert measured["f1_examples"] == pytest.approx(expected)
+    assert scores(true, found, Task(("macro", "b", "c")))["f1_macro"] == measured["f1_macro"]
     one = scores(true[:, :1], found[:, :1], Task(("a",)))
     assert one == {"f1": pytest.approx(f1_score(true[:, 0], found[:, 0], zero_division=0))}
 

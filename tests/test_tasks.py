@@ -1,5 +1,6 @@
 """Tables of any labels: read, trained on, exported, tagged with; and models trained on."""
 
+import argparse
 import json
 import logging
 
@@ -226,9 +227,23 @@ def test_labels_that_tell_nothing_keep_their_weights(base):
     classes = np.stack([half, ~half, np.zeros(40, bool)], axis=1)
     fit_output_layer(model, data, collate, classes, "multi-class")
     with torch.inference_mode():
-        logits = model(torch.tensor(ids)).logits[:, :2].numpy()
+        logits = model(torch.tensor(ids)).logits.numpy()  # the third has no text, and is not given
     assert (logits.argmax(1) == classes.argmax(1)).mean() > 0.7
     assert abs(torch.softmax(torch.tensor(logits), 1)[:, 0].mean() - 0.5) < 0.05
+
+
+def test_a_base_may_be_in_half_precision_and_of_another_task(tables, base, tmp_path):
+    names = {0: "negative", 1: "neutral", 2: "positive"}
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=3, id2label=names, ignore_mismatched_sizes=True
+    )
+    model.half().save_pretrained(tmp_path / "base")
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "base")
+    options = argparse.Namespace(base=str(tmp_path / "base"))
+    for labels, is_new in ((("sport", "trade", "weather"), True), (tuple(names.values()), False)):
+        found = transformer.start(options, Task(labels, "multi-class"), None)
+        assert {value.dtype for value in found[0].parameters()} == {torch.float32}
+        assert found[2] == is_new
 
 
 def test_a_transformer_needs_one_start(tables, tmp_path, capsys):
@@ -237,8 +252,11 @@ def test_a_transformer_needs_one_start(tables, tmp_path, capsys):
         with pytest.raises(SystemExit):
             transformer.main([*options, *more])
         assert "give either --base or --from" in capsys.readouterr().err
+    (tmp_path / "config.toml").write_text('base = "no/such/base"\n')
     with pytest.raises(SystemExit):
-        transformer.main([*options, "--from", "baseline"])
+        transformer.main(
+            [*options, "--config", str(tmp_path / "config.toml"), "--from", "baseline"]
+        )
     assert "baseline is no transformer for torch" in capsys.readouterr().err
 
 
@@ -278,6 +296,9 @@ ROWS = {
     "i.tsv": '"We will fight," he said.\t1\n"No."\t0\n',
     "j.tsv": " \t1\ntwo\t0\n",
     "k.csv": "text,label,,\none,1,,\ntwo,0,,\n",
+    "l.csv": "text,hit\none,1.0\ntwo,0.0\n",
+    "m.csv": "text,a,b\none,True,False\ntwo,1.0,0\n",
+    "n.jsonl": '{"text": "one", "label": 1.0}\n{"text": "two", "label": 0.0}\n',
 }
 
 
@@ -295,6 +316,9 @@ ROWS = {
         ("i.tsv", ("label",), "multi-label", [[1], [0]]),
         ("j.tsv", ("label",), "multi-label", [[1], [0]]),  # public tables have blank texts
         ("k.csv", ("label",), "multi-label", [[1], [0]]),
+        ("l.csv", ("hit",), "multi-label", [[1], [0]]),
+        ("m.csv", ("a", "b"), "multi-label", [[1, 0], [1, 0]]),
+        ("n.jsonl", ("label",), "multi-label", [[1], [0]]),
     ],
 )
 def test_shapes_of_files(tmp_path, name, labels, kind, targets):
@@ -342,6 +366,7 @@ def test_a_review_sheet_is_read_as_it_was_written(tmp_path, baseline):
         ("a.csv", "text,a,a\none,1,0\n", r"two columns have one name"),
         ("a.csv", "text,title\none,x\n", r"no label column, only text, title"),
         ("a.csv", "text,uncertain,topic\none,0,end\ntwo,0,start\n", r"'end' cannot name a label"),
+        ("a.csv", 'text,label\n"foo,1\nbar,0\nbaz "x",1\n', r"line 4: .*quotation marks"),
         ("a.csv", "", r"no sentences in .*a\.csv"),
         ("a.jsonl", '{"text": "x", "label": "a"}\n{"text": "y", "labels": []}', r"line 2: several"),
         ("a.jsonl", "{\n", r"not valid JSON lines"),

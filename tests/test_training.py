@@ -23,6 +23,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
+    ElectraConfig,
     MPNetConfig,
     MPNetForSequenceClassification,
     PreTrainedTokenizerFast,
@@ -309,12 +310,13 @@ def test_one_gpu_a_process_and_bfloat16_only_where_it_is_computed_in(tmp_path, m
 @pytest.mark.parametrize("frozen", ["0", "1"])
 def test_the_best_epoch_can_be_kept(base, corpus, tmp_path, frozen, capsys):
     options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path / "run")]
-    options += ["--epochs", "4", "--learning-rate", "0.02", "--freeze-layers", frozen]
+    options += ["--epochs", "4", "--learning-rate", "0.002", "--freeze-layers", frozen]
     transformer.main([*options, "--keep-best", "f1_examples"])
     state = json.loads((tmp_path / "run" / "checkpoints" / "trainer_state.json").read_text())
     found = [step["eval_f1_examples"] for step in state["log_history"] if "eval_loss" in step]
     record = json.loads((tmp_path / "run" / "training.json").read_text())
-    assert len(found) == 4 and len(set(found)) > 1
+    assert len(found) == 4 and len(set(found)) > 1, found
+    assert [epoch["f1_examples"] for epoch in record["epochs"]] == found
     assert record["development"]["f1_examples"] == pytest.approx(max(found))
     for more, told in (
         (["--keep-best", "accuracy"], "no score 'accuracy'; known: f1_macro, f1_examples, f1_att"),
@@ -355,6 +357,12 @@ def test_layers_that_cannot_be_frozen_are_named(base, corpus, tmp_path, capsys):
         transformer.main([*options, "--freeze-layers", "2"])
     assert stopped.value.code == 1
     assert "the model has 2 layers: give fewer" in capsys.readouterr().err
+    # One whose embeddings are widened before the first layer.
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 100}
+    sizes |= {"hidden_size": 32, "embedding_size": 16, "intermediate_size": 64}
+    electra = AutoModelForSequenceClassification.from_config(ElectraConfig(**sizes))
+    with pytest.raises(ValueError, match="has no layers it can take"):
+        frozen.LowerLayers(electra, 1)
 
 
 def test_thinning_takes_from_the_common_labels_only():

@@ -43,6 +43,7 @@ def begin(
     folder = Path(arguments.output_dir)
     path = folder / "options.json"
     if not options.resume and arguments.should_save:
+        (options.output / "training.json").unlink(missing_ok=True)  # or it would tell of this run
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(chosen, indent=2) + "\n")
@@ -61,6 +62,10 @@ def _content(value: Any) -> Any:
         return [_content(item) for item in value]
     if isinstance(value, Path):
         return f"{value.name}, sha256 {hashlib.sha256(value.read_bytes()).hexdigest()}"
+    if isinstance(value, str) and Path(value).is_dir():
+        files = sorted(path for path in Path(value).iterdir() if path.suffix == ".json")
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+        return f"{Path(value).name}, sha256 {digest}"
     return plain(value)
 
 

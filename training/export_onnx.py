@@ -50,7 +50,7 @@ def export(checkpoint: Path, path: Path, *, fused: bool = True) -> None:
     """
     # Eager attention has the shape that the fusion of onnxruntime knows.
     model = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint, attn_implementation="eager"
+        checkpoint, attn_implementation="eager", dtype=torch.float32
     ).eval()
     ids = torch.ones(2, 8, dtype=torch.long)
     axes = {0: "batch", 1: "tokens"}

@@ -61,7 +61,26 @@ class LowerLayers:
         self._embeddings = body.embeddings
         self._layers = layers
         self._states: list[NDArray[np.float16]] = []
+        self._check(model)
         self._take_off()
+
+    def _check(self, model: PreTrainedModel) -> None:
+        """Raise if the model does more between its layers than hand on their output."""
+        model.eval()
+        ids = torch.arange(8, device=model.device)[None] % model.config.vocab_size
+        mask = torch.ones_like(ids)
+        with torch.inference_mode():
+            whole = model(input_ids=ids, attention_mask=mask).logits
+            try:
+                self._body.encoder.layer = self._every[: self._layers]
+                states = self._body(input_ids=ids, attention_mask=mask).last_hidden_state
+                self._take_off()
+                logits = model(inputs_embeds=states, attention_mask=mask).logits
+                is_same = torch.allclose(logits, whole, atol=1e-3)
+            except (RuntimeError, TypeError):
+                is_same = False
+        if not is_same:
+            raise ValueError(f"--freeze-layers: {type(model).__name__} has no layers it can take")
 
     def _take_off(self) -> None:
         self._body.encoder.layer = self._every[self._layers :].requires_grad_(True)

@@ -44,4 +44,5 @@ def scores(true: NDArray[np.bool_], given: NDArray[np.bool_], task: Task) -> dic
         sizes = true.sum(axis=1) + given.sum(axis=1)
         each = 2 * (true & given).sum(axis=1) / np.maximum(sizes, 1)
         found["f1_examples"] = float(each[sizes > 0].mean()) if sizes.any() else 0.0
-    return found | {f"f1_{label}": float(value) for label, value in zip(task.labels, f1)}
+    by_label = {f"f1_{label}": float(value) for label, value in zip(task.labels, f1)}
+    return found | by_label | found  # a label may be called macro

@@ -108,5 +108,8 @@ def fit_output_layer(
             if len(known) == 2:  # scikit-learn gives the second class alone
                 weight, bias = np.vstack([0 * weight, weight]), np.append(0, bias)
         with torch.no_grad():
+            if kind == "multi-class":  # those without a text are given to none
+                layer.weight.zero_()
+                layer.bias.fill_(bias.min() - 5)
             layer.weight[known] = torch.from_numpy(weight).to(layer.weight)
             layer.bias[known] = torch.from_numpy(bias).to(layer.bias)

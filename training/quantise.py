@@ -157,6 +157,8 @@ def _integer_product(
     inner = weight.copy()
     inner[outliers] = 0
     scale = np.maximum(np.abs(inner).max(0), 1e-8) / _LARGEST_WEIGHT
+    while any(tensor.name == f"{w}_int8" for tensor in graph.initializer):
+        w += "_again"  # some models use a weight twice, and its outliers may differ
     values = _add(graph, f"{w}_int8", np.rint(inner / scale).astype(np.int8))
     scales = _add(graph, f"{w}_scale", scale.astype(np.float32))
     if node.op_type == "MatMul":

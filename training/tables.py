@@ -19,6 +19,10 @@ RESERVED = {*_TEXT, "article", "id", "index", "title", "source", "date"}
 RESERVED |= {"start", "end", "uncertain", "truncated", ""}  # pandas gives its index no name
 """Names that columns other than labels have."""
 
+# What programs write for 0 and 1.
+_FLAGS = {"0": "0", "0.0": "0", "false": "0", "1": "1", "1.0": "1", "true": "1"}
+_QUOTE = ': put the text into quotation marks, and write "" for one inside'
+
 
 @dataclass
 class Table:
@@ -64,6 +68,9 @@ def read_table(path: Path) -> Table:
     for record in table.records:
         if not isinstance(record["text"], str):
             raise ValueError(f"{record['where']}: a sentence has no 'text'")
+    if all(record.get("label", "").lower() in _FLAGS for record in table.records):
+        for record in table.records:
+            record["label"] = _FLAGS[record["label"].lower()]
     blank = [record["where"] for record in table.records if not record["text"].strip()]
     if blank:  # some public tables have such rows
         log.warning("%s: the text is blank, as that of %d rows in all", blank[0], len(blank))
@@ -129,12 +136,13 @@ def _delimited(path: Path, text: str) -> Table:
 
 
 def _is_one(where: str, name: str, row: dict[str, str]) -> bool:
-    if row[name].strip() not in ("0", "1"):
+    flag = _FLAGS.get(row[name].strip().lower())
+    if flag is None:
         raise ValueError(
             f"{where}: {name} must be 0 or 1, not {row[name]!r} (a first row with the names of the "
             "columns must name one 'text'; several classes stand in one column)"
         )
-    return row[name].strip() == "1"
+    return flag == "1"
 
 
 def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
@@ -146,18 +154,25 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         log.info("%s: quotation marks are taken for part of the texts", path)
     rows: list[tuple[int, list[str]]] = []
     width = 0
+    problem = ""
     for delimiter in "\t" if is_tsv else ",;\t":
         stream = io.StringIO(text, newline="")
         lines = (
             csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
             if is_raw
-            else csv.reader(stream, delimiter=delimiter)
+            else csv.reader(stream, delimiter=delimiter, strict=not is_tsv)
         )
-        found = [(number, cells) for number, cells in enumerate(lines, start=1) if cells]
+        try:
+            found = [(number, cells) for number, cells in enumerate(lines, start=1) if cells]
+        except csv.Error as error:
+            problem = problem or f"{path}, line {lines.line_num}: {error}{_QUOTE}"
+            continue
         if found and len(found[0][1]) > width:
             rows, width = found, len(found[0][1])
             if width > 1 and all(len(cells) == width for _, cells in rows):
                 break
+    if problem and width < 2:
+        raise ValueError(problem)
     for number, cells in rows:
         if len(cells) != width or width == 1:
             raise ValueError(
@@ -166,8 +181,7 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
             )
         if is_tsv and any("\n" in cell and "\t" in cell for cell in cells):
             raise ValueError(
-                f"{path}, row {number}: a quotation mark opens a text and does not close it: put "
-                'the text into quotation marks, and write "" for one inside'
+                f"{path}, row {number}: a quotation mark opens a text and does not close it{_QUOTE}"
             )
     return rows
 

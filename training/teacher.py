@@ -162,7 +162,7 @@ class Student:
         hidden = model.config.hidden_size
         model.to_teacher = nn.Linear(hidden, vectors.shape[1], device=model.device)
         self._read: Tensor | None = None
-        # Within the model's own forward pass, so that several GPUs share its gradients.
+        # Within the model's own forward pass, whose gradients several GPUs share.
         self._hook = model.base_model.register_forward_hook(self._after)
 
     def _after(self, module: nn.Module, given: Any, output: Any) -> None:
@@ -172,14 +172,14 @@ class Student:
         """Set the map to the ridge regression of what the model reads of (20,000 of) `data`."""
         layer = self._model.to_teacher
         read, drawn = what_is_read(self._model, layer, data, collate, seed)
-        features = torch.from_numpy(read)
-        mean = features.mean(0)
-        features = features - mean
-        square = features.T @ features + torch.eye(features.shape[1])
-        weight = torch.linalg.solve(square, features.T @ self._vectors[drawn.copy()])
+        # In numpy, as torch may be told to multiply in bfloat16.
+        mean = read.mean(0)
+        features = read - mean
+        square = features.T @ features + np.eye(features.shape[1], dtype=np.float32)
+        weight = np.linalg.solve(square, features.T @ self._vectors[drawn.copy()].numpy())
         with torch.no_grad():
-            layer.weight.copy_(weight.T)
-            layer.bias.copy_(-mean @ weight)
+            layer.weight.copy_(torch.from_numpy(weight.T))
+            layer.bias.copy_(torch.from_numpy(-mean @ weight))
 
     def loss(self, rows: Tensor) -> Tensor:
         """Return how far the model's last reading is from the vectors of those sentences."""

@@ -30,6 +30,7 @@ import torch
 from datasets import Dataset
 from tokenizers import Tokenizer
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     DataCollatorWithPadding,
@@ -61,6 +62,8 @@ from training.output_layer import fit_output_layer, output_layer
 from training.teacher import Student, StudentTrainer, Teacher, teach, unlabelled
 
 log = logging.getLogger(__name__)
+
+_STARTS = ("base", "from")
 
 
 def measure(prediction: EvalPrediction, task: Task) -> dict[str, float]:
@@ -119,6 +122,7 @@ def start(
         model, loading = AutoModelForSequenceClassification.from_pretrained(
             base,
             output_loading_info=True,
+            dtype=torch.float32,  # what is stored in 16 bits could not take small steps
             num_labels=len(task.labels),
             id2label=dict(enumerate(task.labels)),
             label2id={label: i for i, label in enumerate(task.labels)},
@@ -129,7 +133,13 @@ def start(
         )
         made = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
         is_new = f"{output_layer(model)[0]}.weight" in made
-        return model, AutoTokenizer.from_pretrained(base), is_new
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        if not tokenizer.is_fast:
+            raise ValueError(f"{base} has no fast tokenizer, which models are saved with")
+        if folder is None and not is_new:
+            labels = list(AutoConfig.from_pretrained(base).id2label.values())
+            is_new = labels != list(task.labels)  # as many outputs, but of another task
+        return model, tokenizer, is_new
 
 
 def readable_tokens(model: PreTrainedModel) -> int | None:
@@ -138,7 +148,9 @@ def readable_tokens(model: PreTrainedModel) -> int | None:
     padding = getattr(table, "padding_idx", None)
     positions: int | None = getattr(model.config, "max_position_embeddings", None)
     # MPNet and RoBERTa count positions from behind that of the padding.
-    return positions if positions is None or padding is None else positions - padding - 1
+    if positions is None or positions < 1:  # XLNet has -1
+        return None
+    return positions if padding is None else positions - padding - 1
 
 
 def has_bfloat16() -> bool:
@@ -166,6 +178,9 @@ def trainer_arguments(
         save_strategy="epoch" if options.keep_best else "steps",
         load_best_model_at_end=options.keep_best is not None,
         metric_for_best_model=options.keep_best,
+        greater_is_better=True,
+        # The map to the teacher's vectors stands beside the model's output, and would not be found.
+        ddp_find_unused_parameters=False if options.teacher else None,
         save_steps=options.save_steps,
         save_total_limit=1,
         logging_steps=25,
@@ -211,7 +226,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     if options.keep_best and not len(development):
         raise ValueError("--keep-best needs development sentences, on which it is measured")
     test = read_sentences(options.test, task) if options.test else None
-    others = {"development": options.development_data and development, "test": test}
+    others = {"development": development, "test": test}
     warn_of_overlap(training, {name: data for name, data in others.items() if data})
     set_seed(options.seed)  # a new output layer starts at random
     model, tokenizer, is_new = start(options, task, folder)
@@ -232,6 +247,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     bfloat16 = has_bfloat16()
     arguments = trainer_arguments(options, bfloat16, len(development) > 0)
     model.to(arguments.device)
+    lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
     apart = [data for data in (training, development, test) if data is not None]
     texts = unlabelled(options.unlabelled or (), apart)
     begin(options, task, arguments, texts)
@@ -239,7 +255,6 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     if teacher is not None:
         training, vectors = teach(training, texts, teacher)
         student = Student(model, vectors)
-    lower = LowerLayers(model, options.freeze_layers) if options.freeze_layers else None
     log.info("%d training, %d development sentences", len(training), len(development))
 
     def encode(data: Dataset) -> Dataset:
@@ -285,6 +300,12 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         "training_sentences": len(training),
         "development_sentences": len(development),
         "seconds": seconds,
+        "bfloat16": bfloat16,
+        "epochs": [
+            {key[5:]: value for key, value in step.items() if key.startswith("eval_f1")}
+            for step in trainer.state.log_history
+            if "eval_loss" in step
+        ],
     }
     # What `training.export_onnx` reads; an earlier run may have left its own.
     for left in ("development.jsonl", "calibration.json", "context.json"):
@@ -343,6 +364,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     options = parse(parser, argv)
+    # A start from --config gives way to one from the command line.
+    configured = {name: parser.get_default(name) == getattr(options, name) for name in _STARTS}
+    if sum(configured.values()) == 1:
+        setattr(options, next(name for name in _STARTS if configured[name]), None)
     if (options.base is None) == (getattr(options, "from") is None):
         parser.error("give either --base or --from")
     # A share from --config gives way to files from the command line.
