@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from conflict_nlp import page as parts
 from conflict_nlp import rows, store
-from conflict_nlp.formats import KINDS, Article
+from conflict_nlp.formats import Article
+from conflict_nlp.kinds import KINDS
 from conflict_nlp.labels import DEFINITIONS
 from conflict_nlp.predict import Tagger
 from conflict_nlp.report import html_fragment

@@ -253,7 +253,8 @@ def _descriptor(stream: Any) -> int | None:
 
 def _may_hold_articles(output: Path, names: list[str]) -> bool:
     """Tell whether writing to `output` could lose what is to be read with its folder."""
-    from conflict_nlp.formats import OWN, Reader, is_read
+    from conflict_nlp.formats import OWN, Reader
+    from conflict_nlp.kinds import is_read
 
     folders = {Path(name).resolve() for name in names}
     is_within = bool(folders & {*output.resolve().parents}) and is_read(output.name)

@@ -3,14 +3,13 @@
 >>> for article in Reader(["news/", "archive.csv.gz"], text_column="body"):
 ...     print(article.id, article.title, len(article.text))
 
-What a file holds is told by the end of its name (`KINDS`, each also with ``.gz``); for standard
-input and other names by its first bytes. Text is UTF-8, or else what it is found to be. A bad
-file or row does not stop the others: see `Reader.problems`. For rows out see `conflict_nlp.rows`.
+What a file holds is told by `conflict_nlp.kinds`; any may be packed (``.gz``). Text is UTF-8, or
+else what it is found to be. A bad file or row does not stop the others: see `Reader.problems`.
+For rows out see `conflict_nlp.rows`.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
@@ -25,18 +24,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from conflict_nlp import kinds
 from conflict_nlp.decoding import Decoder
 from conflict_nlp.delimited import read_rows
 from conflict_nlp.sentences import storable
-
-KINDS = {
-    **dict.fromkeys((".txt", ".text", ".md"), "text"),
-    **dict.fromkeys((".html", ".htm"), "html"),
-    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
-    **dict.fromkeys((".csv", ".tsv"), "csv"),
-    ".parquet": "parquet",
-}
-"""What a file holds, by the end of its name."""
 
 TEXT_COLUMNS = (
     *("text", "body", "content", "article", "article_text", "article_body", "full_text"),
@@ -48,13 +39,9 @@ GENERATOR = '<meta name="generator" content="conflict_nlp">'
 """By this a page of tags is known, and not read as an article."""
 
 _SHOWN_PROBLEMS = 50
-_COMMENTS = re.compile(rb"(?:<!--.*?-->\s*)+", re.DOTALL)
-_JSON = re.compile(rb"\{\s*(?:[\"}]|$)|\[\s*(?:\{|$)|\[[\r\n]")
-_COLUMN = re.compile(r"\w[\w .:/()#-]{,39}")
 _CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 OWN = "it holds what conflict-nlp wrote, no articles"
 """What is said of files of tags, sheets and pages."""
-_OTHER = {b"%pdf": "PDF", rb"{\rtf": "RTF", b"pk\3\4": "an office document or a zip archive"}
 _EXTRA = 'pip install "conflict-nlp[files]"'
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
@@ -151,12 +138,12 @@ class Reader:
                 self._note(f"{path}: left out, as a link to a folder")
             for file in sorted(each for each in files if not each.startswith(".")):
                 path = Path(folder, file)
-                if not is_read(file):
+                if not kinds.is_read(file):
                     others += 1
                 elif self._left_out is None or not is_same(path, self._left_out):
                     yield str(path)
         if others:
-            self._note(f"{name}: files left out, as not {' '.join(KINDS)}: {others}")
+            self._note(f"{name}: files left out, as not {' '.join(kinds.KINDS)}: {others}")
 
     @property
     def size(self) -> int | None:
@@ -190,7 +177,8 @@ class Reader:
             stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
         decoder = Decoder(name, self._note, self._failed)
         is_table = any(named is not None for named, *_ in (self._text, self._title, self._id))
-        kind = _kind(name) or _guess(stream.peek(1024), is_table)
+        known = None if is_table else TEXT_COLUMNS
+        kind = kinds.by_name(name) or kinds.by_start(stream.peek(1024), known)
         if kind == "text":
             yield Article(storable(name), None, decoder.text(stream.read()))
         elif kind == "html":
@@ -271,7 +259,7 @@ class Reader:
             self._failed(f"{name}: no row has the column {column!r} for {option}")
 
     def _table(self, name: str, lines: Iterator[str]) -> Rows:
-        delimiters = "\t,;|" if Path(name.lower().removesuffix(".gz")).suffix == ".tsv" else ",;\t|"
+        delimiters = "\t,;|" if kinds.suffix(name) == ".tsv" else ",;\t|"
         rows = read_rows(
             lines, lambda number, reason: self._failed(f"{name}:{number}: {reason}"), delimiters
         )
@@ -305,39 +293,6 @@ def _opened(name: str) -> io.BufferedReader:
     if name == "-":
         return io.BufferedReader(_WholeLines(0, closefd=False))
     return Path(name).open("rb")
-
-
-def is_read(name: str) -> bool:
-    """Tell whether a file of that name is read with its folder."""
-    return _kind(name) is not None and not name.startswith(".")
-
-
-def _kind(name: str) -> str | None:
-    return KINDS.get(Path(name.lower().removesuffix(".gz")).suffix)
-
-
-def _guess(start: bytes, is_table: bool) -> str:
-    if start[257:262] == b"ustar":
-        raise ValueError("this is a tar archive: unpack it")
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        start = start.decode("utf-16", "ignore").encode("utf-8", "ignore")
-    start = start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n").lower()
-    start = _COMMENTS.sub(b"", start)
-    for beginning, what in _OTHER.items():
-        if start.startswith(beginning):
-            raise ValueError(f"this is {what}: save it as text, HTML, CSV or JSON lines")
-    if start.startswith(b"par1"):
-        return "parquet"
-    is_xhtml = start.startswith(b"<?xml") and b"<html" in start
-    if is_xhtml or start.startswith((b"<!doctype html", b"<html")):
-        return "html"
-    if _JSON.match(start):
-        return "jsonl"
-    line = re.split(rb"[\r\n]", start, maxsplit=1)[0].strip().decode("utf-8", "replace")
-    fields = [field.strip('"') for field in re.split(r"[,;\t|]", line)]
-    # In prose a blank follows a comma. The index of a data frame has no name.
-    is_header = len(fields) > 1 and all(map(_COLUMN.fullmatch, fields[not fields[0] :]))
-    return "csv" if is_table or (is_header and {*fields} & {*TEXT_COLUMNS}) else "text"
 
 
 def is_same(name: str | os.PathLike[str], output: str | os.PathLike[str] | int) -> bool:

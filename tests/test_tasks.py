@@ -1,6 +1,5 @@
 """Tables of any labels: read, trained on, exported, tagged with; and models trained on."""
 
-import argparse
 import json
 import logging
 
@@ -20,7 +19,7 @@ from conflict_nlp import review, store
 from conflict_nlp.classifiers.torch import load_model
 from conflict_nlp.predict import LABELS, Tagger
 from tests import test_training
-from training import benchmark, calibrate, export_onnx, train_baseline
+from training import benchmark, calibrate, export_onnx, start, train_baseline
 from training import train_transformer as transformer
 from training.data import Task, find_task, read_sentences, warn_of_overlap
 from training.output_layer import fit_output_layer
@@ -141,8 +140,8 @@ def test_an_exported_model_comes_back_and_is_trained_on(checkpoint, precision, c
     export_onnx.main(["--checkpoint", str(checkpoint), "--output", str(exported), *precision])
     tagger = Tagger.from_pretrained(exported)
     texts = read_sentences([corpus])["text"][:100]
-    folder = transformer.unpack(store.read(exported), tmp_path / "unpacked")
-    tokenizer = transformer.AutoTokenizer.from_pretrained(folder)
+    folder = start.unpack(store.read(exported), tmp_path / "unpacked")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     batch = tokenizer(list(texts), padding=True, return_tensors="pt")
     with torch.inference_mode():
@@ -239,9 +238,9 @@ def test_a_base_may_be_in_half_precision_and_of_another_task(tables, base, tmp_p
     )
     model.half().save_pretrained(tmp_path / "base")
     AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "base")
-    options = argparse.Namespace(base=str(tmp_path / "base"))
+    base_of_another = str(tmp_path / "base")
     for labels, is_new in ((("sport", "trade", "weather"), True), (tuple(names.values()), False)):
-        found = transformer.start(options, Task(labels, "multi-class"), None)
+        found = start.start(base_of_another, Task(labels, "multi-class"))
         assert {value.dtype for value in found[0].parameters()} == {torch.float32}
         assert found[2] == is_new
 

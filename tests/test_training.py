@@ -21,6 +21,7 @@ from sklearn.metrics import f1_score
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AutoModelForSequenceClassification,
+    AutoTokenizer,
     BertConfig,
     BertForSequenceClassification,
     ElectraConfig,
@@ -145,7 +146,7 @@ def test_the_exported_model_gives_the_logits_of_torch(checkpoint, tmp_path, corp
     )
     texts = [*read_sentences([corpus])["text"][:40], "word " * 100]
     ours, truncated = Tagger.from_pretrained(tmp_path / "fp32")._classifier.logits(texts, 7)
-    tokenizer = transformer.AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
     batch = tokenizer(texts, padding=True, truncation=True, max_length=48, return_tensors="pt")
     batch.pop("token_type_ids", None)
@@ -166,7 +167,7 @@ def test_int8_keeps_channels_that_reach_far_beyond_the_others(base, corpus, tmp_
     for layer in model.mpnet.encoder.layer:
         layer.attention.LayerNorm.weight.data[5] *= 60
     model.save_pretrained(tmp_path)
-    transformer.AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path)
     record = {"options": {"max_length": 48}, "training_sentences": 0, "development_sentences": 480}
     (tmp_path / "training.json").write_text(json.dumps(record))
     shutil.copy(corpus, tmp_path / "development.jsonl")
@@ -256,7 +257,7 @@ def test_frozen_layers_stay_as_they_were(base, corpus, tmp_path):
     # The model as saved gives what was measured with its lower layers taken off.
     record = json.loads((tmp_path / "training.json").read_text())
     data = read_sentences([tmp_path / "development.jsonl"])
-    tokenizer = transformer.AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     batch = tokenizer(list(data["text"]), padding=True, return_tensors="pt")
     with torch.inference_mode():
         logits = model(batch["input_ids"], batch["attention_mask"]).logits.numpy()
@@ -280,7 +281,7 @@ def test_no_more_tokens_are_read_than_there_are_positions(base, tmp_path, kind, 
     for parameter in model.parameters():  # the exporter merges vectors that are equal
         parameter.data += 0.01 * torch.randn_like(parameter)
     model.save_pretrained(tmp_path / "base")
-    transformer.AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "base")
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path / "base")
     rows = [f"rockets hit the base {'again ' * 40}{i}\t{i % 2}\n" for i in range(8)]
     (tmp_path / "data.tsv").write_text("".join(rows))
     options = ["--data", str(tmp_path / "data.tsv"), "--output", str(tmp_path / "run")]

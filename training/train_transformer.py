@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -28,23 +27,16 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
-from tokenizers import Tokenizer
 from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
     DataCollatorWithPadding,
     EvalPrediction,
-    PreTrainedModel,
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
     Trainer,
     TrainingArguments,
     set_seed,
 )
 
 from conflict_nlp import store
-from conflict_nlp.classifiers.torch import load_model
 from training.checkpoints import begin, plain
 from training.data import (
     Task,
@@ -58,7 +50,8 @@ from training.data import (
 from training.frozen import LowerLayers
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
-from training.output_layer import fit_output_layer, output_layer
+from training.output_layer import fit_output_layer
+from training.start import readable_tokens, start
 from training.teacher import Student, StudentTrainer, Teacher, teach, unlabelled
 
 log = logging.getLogger(__name__)
@@ -93,64 +86,6 @@ def tokenize(
         }
 
     return data.map(encode, batched=True, remove_columns=data.column_names)
-
-
-def unpack(folder: store.ModelFolder, target: Path) -> Path:
-    """Write an exported transformer as transformers saves it, int8 weights as float32.
-
-    Raises
-    ------
-    ModelError
-        If the folder holds no transformer that torch can run.
-    """
-    load_model(folder).save_pretrained(target)
-    tokenizer = Tokenizer.from_str(folder.file("tokenizer.json").decode("utf-8"))
-    pad = tokenizer.id_to_token(folder.manifest.get("pad_token_id", 0))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=pad).save_pretrained(target)
-    return target
-
-
-def start(
-    options: argparse.Namespace, task: Task, folder: store.ModelFolder | None
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, bool]:
-    """Return the model and the tokenizer to train on from, and whether the output layer is new.
-
-    They are those of `folder`, or the base's.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        base = options.base if folder is None else unpack(folder, Path(scratch))
-        model, loading = AutoModelForSequenceClassification.from_pretrained(
-            base,
-            output_loading_info=True,
-            dtype=torch.float32,  # what is stored in 16 bits could not take small steps
-            num_labels=len(task.labels),
-            id2label=dict(enumerate(task.labels)),
-            label2id={label: i for i, label in enumerate(task.labels)},
-            problem_type="single_label_classification"
-            if task.kind == "multi-class"
-            else "multi_label_classification",
-            ignore_mismatched_sizes=True,  # a base that was fine-tuned before brings another head
-        )
-        made = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
-        is_new = f"{output_layer(model)[0]}.weight" in made
-        tokenizer = AutoTokenizer.from_pretrained(base)
-        if not tokenizer.is_fast:
-            raise ValueError(f"{base} has no fast tokenizer, which models are saved with")
-        if folder is None and not is_new:
-            labels = list(AutoConfig.from_pretrained(base).id2label.values())
-            is_new = labels != list(task.labels)  # as many outputs, but of another task
-        return model, tokenizer, is_new
-
-
-def readable_tokens(model: PreTrainedModel) -> int | None:
-    """Return how many tokens of a text a model has positions for; None if any number."""
-    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
-    padding = getattr(table, "padding_idx", None)
-    positions: int | None = getattr(model.config, "max_position_embeddings", None)
-    # MPNet and RoBERTa count positions from behind that of the padding.
-    if positions is None or positions < 1:  # XLNet has -1
-        return None
-    return positions if padding is None else positions - padding - 1
 
 
 def has_bfloat16() -> bool:
@@ -229,7 +164,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     others = {"development": development, "test": test}
     warn_of_overlap(training, {name: data for name, data in others.items() if data})
     set_seed(options.seed)  # a new output layer starts at random
-    model, tokenizer, is_new = start(options, task, folder)
+    model, tokenizer, is_new = start(options.base if folder is None else folder, task)
     stays = known is not None and (task.labels, task.kind) == (known.labels, known.kind)
     if known is not None and not stays:
         is_new = True

@@ -1,0 +1,75 @@
+"""What a file holds, told by the end of its name or by its first bytes."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+KINDS = {
+    **dict.fromkeys((".txt", ".text", ".md"), "text"),
+    **dict.fromkeys((".html", ".htm"), "html"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    ".parquet": "parquet",
+}
+"""What a file holds, by the end of its name."""
+
+_COMMENTS = re.compile(rb"(?:<!--.*?-->\s*)+", re.DOTALL)
+_JSON = re.compile(rb"\{\s*(?:[\"}]|$)|\[\s*(?:\{|$)|\[[\r\n]")
+_COLUMN = re.compile(r"\w[\w .:/()#-]{,39}")
+_OTHER = {b"%pdf": "PDF", rb"{\rtf": "RTF", b"pk\3\4": "an office document or a zip archive"}
+
+
+def is_read(name: str) -> bool:
+    """Tell whether a file of that name is read with its folder."""
+    return by_name(name) is not None and not name.startswith(".")
+
+
+def by_name(name: str) -> str | None:
+    """Return the kind of file that the end of a name tells, or None."""
+    return KINDS.get(suffix(name))
+
+
+def suffix(name: str) -> str:
+    """Return the end of a file's name in lower case, without ``.gz``."""
+    return Path(name.lower().removesuffix(".gz")).suffix
+
+
+def by_start(start: bytes, columns: Collection[str] | None) -> str:
+    """Return the kind of file that its first bytes tell.
+
+    Parameters
+    ----------
+    start
+        The first 1,024 bytes, or all if there are fewer.
+    columns
+        Names of which one makes a first line the header of a table; None if it is known to be one.
+
+    Raises
+    ------
+    ValueError
+        If it holds documents or archives, which are not read.
+    """
+    if start[257:262] == b"ustar":
+        raise ValueError("this is a tar archive: unpack it")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        start = start.decode("utf-16", "ignore").encode("utf-8", "ignore")
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n").lower()
+    start = _COMMENTS.sub(b"", start)
+    for beginning, what in _OTHER.items():
+        if start.startswith(beginning):
+            raise ValueError(f"this is {what}: save it as text, HTML, CSV or JSON lines")
+    if start.startswith(b"par1"):
+        return "parquet"
+    is_xhtml = start.startswith(b"<?xml") and b"<html" in start
+    if is_xhtml or start.startswith((b"<!doctype html", b"<html")):
+        return "html"
+    if _JSON.match(start):
+        return "jsonl"
+    line = re.split(rb"[\r\n]", start, maxsplit=1)[0].strip().decode("utf-8", "replace")
+    fields = [field.strip('"') for field in re.split(r"[,;\t|]", line)]
+    # In prose a blank follows a comma. The index of a data frame has no name.
+    is_header = len(fields) > 1 and all(map(_COLUMN.fullmatch, fields[not fields[0] :]))
+    return "csv" if columns is None or (is_header and {*fields} & {*columns}) else "text"
