@@ -278,7 +278,7 @@ class Reader:
             columns = self._header(name, file.schema_arrow.names)
             batches = file.iter_batches(batch_size=256, columns=columns)
             yield from enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1)
-        except (OSError, ValueError):
+        except (OSError, ValueError, MemoryError):
             raise
         except Exception as error:  # damaged files raise errors of many kinds
             raise ValueError(f"bad parquet: {error}") from None
@@ -290,9 +290,9 @@ class Reader:
 
 
 def _opened(name: str) -> io.BufferedReader:
-    if name == "-":
+    if name == "-" and not os.isatty(0):  # a terminal gives whole lines
         return io.BufferedReader(_WholeLines(0, closefd=False))
-    return Path(name).open("rb")
+    return open(0, "rb", closefd=False) if name == "-" else Path(name).open("rb")
 
 
 def is_same(name: str | os.PathLike[str], output: str | os.PathLike[str] | int) -> bool:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -153,12 +153,13 @@ def _opened(output: Path | None, format: Format, offset: int | None) -> Iterator
             stream: Any = path.open("wb")
         else:
             stream = path.open("w" if offset is None else "a", **options)
-        if at_once and target.exists():
-            shutil.copymode(target, path)
     except OSError as error:
         raise OutputError(f"cannot write {output}: {error.strerror}") from None
     try:
         with stream:
+            if at_once:
+                with suppress(OSError):  # there is no old one, or no modes here
+                    shutil.copymode(target, path)
             if offset is not None:
                 stream.truncate(offset)
             yield stream

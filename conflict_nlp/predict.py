@@ -151,7 +151,9 @@ class Tagger:
             calibration = Calibration.from_dict(checked.json("calibration.json"), task)
             has_context = "context.json" in checked.files
             context = Context.from_dict(checked.json("context.json")) if has_context else None
-            tagger = cls(classifier, calibration, folder, context)
+            # The working folder may be another when the tagger is pickled.
+            source = Path(os.path.abspath(folder))  # noqa: PTH100
+            tagger = cls(classifier, calibration, source, context)
         except (KeyError, TypeError, ValueError) as error:
             raise store.ModelError(
                 f"{folder / 'calibration.json'}, context.json or manifest.json is malformed: "
@@ -163,9 +165,9 @@ class Tagger:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._source is None:
             raise TypeError("a tagger that was not loaded from a model folder cannot be pickled")
-        # Elsewhere the package, or the working folder, may lie in another place.
+        # Elsewhere the package may lie in another place.
         shipped = {path: name for name, path in store.shipped_models().items()}
-        name = shipped.get(self._source, os.path.abspath(self._source))  # noqa: PTH100
+        name = shipped.get(self._source, str(self._source))
         return partial(Tagger.from_pretrained, **self._options), (name,)
 
     def __repr__(self) -> str:

@@ -205,9 +205,9 @@ def test_a_pickled_tagger_gives_the_same(shipped, tmp_path, monkeypatch):
     assert str(ROOT).encode() not in pickle.dumps(shipped)
     shutil.copytree(ROOT / "models" / "minilm", tmp_path / "mine")
     monkeypatch.chdir(tmp_path)
-    pickled = pickle.dumps(Tagger.from_pretrained("mine"))
+    mine = Tagger.from_pretrained("mine")
     monkeypatch.chdir(ROOT)
-    assert pickle.loads(pickled).labels == LABELS
+    assert pickle.loads(pickle.dumps(mine)).labels == LABELS
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -297,6 +297,7 @@ ROWS = {
     "k.csv": "text,label,,\none,1,,\ntwo,0,,\n",
     "l.csv": "text,hit\none,1.0\ntwo,0.0\n",
     "m.csv": "text,a,b\none,True,False\ntwo,1.0,0\n",
+    "o.csv": 'text,label\n"one" ,1\n"Old" men,0\n',
     "n.jsonl": '{"text": "one", "label": 1.0}\n{"text": "two", "label": 0.0}\n',
 }
 
@@ -317,6 +318,7 @@ ROWS = {
         ("k.csv", ("label",), "multi-label", [[1], [0]]),
         ("l.csv", ("hit",), "multi-label", [[1], [0]]),
         ("m.csv", ("a", "b"), "multi-label", [[1, 0], [1, 0]]),
+        ("o.csv", ("label",), "multi-label", [[1], [0]]),
         ("n.jsonl", ("label",), "multi-label", [[1], [0]]),
     ],
 )
@@ -395,6 +397,16 @@ def test_names_and_files_that_do_not_fit_are_told(tmp_path):
         find_task([tmp_path / "b.tsv"], ["x", "x"])
     with pytest.raises(ValueError, match="row 1: unknown label 'a'"):
         read_sentences([tmp_path / "a.tsv"], Task(("b", "c"), "multi-class"))
+
+
+def test_words_for_0_and_1_may_be_names_of_classes(tmp_path):
+    (tmp_path / "a.csv").write_text("text,claim\none,true\ntwo,false\nthree,half\n")
+    (tmp_path / "b.csv").write_text("text,claim\none,true\ntwo,false\n")
+    task = find_task([tmp_path / "a.csv", tmp_path / "b.csv"])
+    assert task.labels == ("false", "half", "true")
+    assert read_sentences([tmp_path / "b.csv"], task)["targets"] == [[0, 0, 1], [1, 0, 0]]
+    assert find_task([tmp_path / "b.csv"], ["true", "false"]).kind == "multi-class"
+    assert find_task([tmp_path / "b.csv"]) == Task(("claim",), "multi-label")
 
 
 def test_what_is_missing_skipped_or_learnt_from_is_told(tmp_path, caplog):

@@ -68,10 +68,9 @@ def macro_means(
     scores: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> dict[str, float]:
-    """Return the means of what `by_label` returns, over the labels that are true or given."""
+    """Return the means over the labels of what `by_label` returns."""
     values = by_label(true, given, scores, weights)
-    counted = weights @ (true | given) > 0
-    return {name: float(value[counted].mean()) for name, value in values.items()}
+    return {name: float(value.mean()) for name, value in values.items()}
 
 
 def bootstrap_intervals(

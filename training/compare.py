@@ -59,10 +59,8 @@ def paired_differences(
         both, either = np.zeros((2, articles, labels))
         np.add.at(both, which, true & given)
         np.add.at(either, which, true.astype(int) + given)
-        sizes = weights @ either
-        scores[:, :-1] = 2 * (weights @ both) / np.maximum(sizes, 1)
-        # Those neither true nor given anywhere are no part of the mean.
-        scores[:, -1] = scores[:, :-1].sum(axis=1) / np.maximum((sizes > 0).sum(axis=1), 1)
+        scores[:, :-1] = 2 * (weights @ both) / np.maximum(weights @ either, 1)
+    f1[:, :, -1] = f1[:, :, :-1].mean(axis=2)
     difference = f1[1] - f1[0]
     interval = np.percentile(difference[1:], [2.5, 97.5], axis=0)
     return np.stack([*f1[:, 0], difference[0], *interval], axis=1)

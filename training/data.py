@@ -14,7 +14,7 @@ from datasets import Dataset
 
 from conflict_nlp import store
 from conflict_nlp.labels import LABELS
-from training.tables import RESERVED, Table, read_table, unnamed
+from training.tables import FLAGS, RESERVED, Table, read_table, unnamed
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +57,8 @@ def find_task(
 ) -> Task:
     """Tell from files what is to be learnt.
 
-    One column of labels that holds 0 and 1 alone is binary, any other one multi-class; several
-    columns are multi-label. JSON lines with lists of labels are multi-label.
+    One column of labels that holds 0 and 1, or true and false, alone is binary, any other one
+    multi-class; several columns are multi-label. JSON lines with lists of labels are multi-label.
 
     Parameters
     ----------
@@ -120,6 +120,8 @@ def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, known: Ta
         values.setdefault(record["label"], []).append(record["where"])
     column = tables[0].labels or unnamed(1)
     are_flags = values.keys() <= {"0", "1"}
+    if (known is None or known.kind == "multi-label") and (labels is None or len(labels) == 1):
+        are_flags = are_flags or all(value.lower() in FLAGS for value in values)
     if labels is None and known is not None and known.kind == "multi-class":
         if values.keys() <= {*known.labels}:
             return known
@@ -267,12 +269,13 @@ def _targets(record: Mapping[str, Any], task: Task) -> list[float]:
             raise ValueError(f"{where}: targets must lie in 0..1, not {targets}")
         return targets
     if "label" in record and task.kind == "multi-label":
-        if len(task.labels) != 1 or record["label"] not in ("0", "1"):
+        flag = FLAGS.get(record["label"].lower())
+        if len(task.labels) != 1 or flag is None:
             raise ValueError(
                 f"{where}: one label, {record['label']!r}, where each of "
                 f"{', '.join(task.labels)} must be 0 or 1"
             )
-        return [float(record["label"])]
+        return [float(flag)]
     given = [record["label"]] if "label" in record else record.get("labels")
     if not isinstance(given, list):
         raise ValueError(f"{where}: a sentence has neither 'labels' nor 'targets' nor 'label'")

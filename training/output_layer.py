@@ -78,7 +78,8 @@ def fit_output_layer(
     collate
         Makes a batch of rows of `data`.
     targets
-        bool [sentences, labels]. A label that holds in all or in none keeps its weights.
+        bool [sentences, labels]. A label that holds in all or in none keeps its weights; a class
+        that holds in none is given to none.
     kind
         ``"multi-label"`` or ``"multi-class"``.
     seed

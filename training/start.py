@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from conflict_nlp import store
 from conflict_nlp.classifiers.torch import load_model
 from training.data import Task
 from training.output_layer import output_layer
+
+log = logging.getLogger(__name__)
 
 
 def start(
@@ -61,8 +64,11 @@ def start(
         if not tokenizer.is_fast:
             raise ValueError(f"{source} has no fast tokenizer, which models are saved with")
         if isinstance(base, str) and not is_new:
-            labels = list(AutoConfig.from_pretrained(base).id2label.values())
-            is_new = labels != list(task.labels)  # as many outputs, but of another task
+            names = AutoConfig.from_pretrained(base).id2label
+            found = [names[i] for i in sorted(names)]
+            unnamed = [f"LABEL_{i}" for i in range(len(found))]
+            if is_new := found not in (list(task.labels), unnamed):
+                log.warning("the output layer is made new: the base's labels are %s", found)
         return model, tokenizer, is_new
 
 

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import logging
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,9 @@ RESERVED = {*_TEXT, "article", "id", "index", "title", "source", "date"}
 RESERVED |= {"start", "end", "uncertain", "truncated", ""}  # pandas gives its index no name
 """Names that columns other than labels have."""
 
-# What programs write for 0 and 1.
-_FLAGS = {"0": "0", "0.0": "0", "false": "0", "1": "1", "1.0": "1", "true": "1"}
+FLAGS = {"0": "0", "0.0": "0", "false": "0", "1": "1", "1.0": "1", "true": "1"}
+"""What programs write for 0 and 1."""
+
 _QUOTE = ': put the text into quotation marks, and write "" for one inside'
 
 
@@ -68,9 +70,6 @@ def read_table(path: Path) -> Table:
     for record in table.records:
         if not isinstance(record["text"], str):
             raise ValueError(f"{record['where']}: a sentence has no 'text'")
-    if all(record.get("label", "").lower() in _FLAGS for record in table.records):
-        for record in table.records:
-            record["label"] = _FLAGS[record["label"].lower()]
     blank = [record["where"] for record in table.records if not record["text"].strip()]
     if blank:  # some public tables have such rows
         log.warning("%s: the text is blank, as that of %d rows in all", blank[0], len(blank))
@@ -136,7 +135,7 @@ def _delimited(path: Path, text: str) -> Table:
 
 
 def _is_one(where: str, name: str, row: dict[str, str]) -> bool:
-    flag = _FLAGS.get(row[name].strip().lower())
+    flag = FLAGS.get(row[name].strip().lower())
     if flag is None:
         raise ValueError(
             f"{where}: {name} must be 0 or 1, not {row[name]!r} (a first row with the names of the "
@@ -154,25 +153,25 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
         log.info("%s: quotation marks are taken for part of the texts", path)
     rows: list[tuple[int, list[str]]] = []
     width = 0
-    problem = ""
     for delimiter in "\t" if is_tsv else ",;\t":
         stream = io.StringIO(text, newline="")
         lines = (
             csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
             if is_raw
-            else csv.reader(stream, delimiter=delimiter, strict=not is_tsv)
+            else csv.reader(stream, delimiter=delimiter)
         )
-        try:
-            found = [(number, cells) for number, cells in enumerate(lines, start=1) if cells]
-        except csv.Error as error:
-            problem = problem or f"{path}, line {lines.line_num}: {error}{_QUOTE}"
-            continue
+        found = [(number, cells) for number, cells in enumerate(lines, start=1) if cells]
         if found and len(found[0][1]) > width:
-            rows, width = found, len(found[0][1])
+            rows, width, chosen = found, len(found[0][1]), delimiter
             if width > 1 and all(len(cells) == width for _, cells in rows):
                 break
-    if problem and width < 2:
-        raise ValueError(problem)
+    if not is_tsv and any("\n" in cell for _, cells in rows for cell in cells):
+        # A stray quotation mark may have swallowed line ends.
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=chosen, strict=True)
+        try:
+            deque(lines, maxlen=0)
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {lines.line_num}: {error}{_QUOTE}") from None
     for number, cells in rows:
         if len(cells) != width or width == 1:
             raise ValueError(

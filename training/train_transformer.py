@@ -218,7 +218,9 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         compute_metrics=partial(measure, task=task),
     )
     trainer.train(resume_from_checkpoint=options.resume or None)
-    if options.keep_best:
+    if options.keep_best and trainer.state.best_model_checkpoint is None:
+        log.warning("the checkpoint of the best epoch is gone: the last epoch is kept")
+    elif options.keep_best:
         log.info("kept the epoch with %s %.4f", options.keep_best, trainer.state.best_metric)
     seconds = round(time.monotonic() - began)
     predictions = {name: trainer.predict(data) for name, data in encoded.items()}

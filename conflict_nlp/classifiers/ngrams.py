@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.utils.validation import check_is_fitted
 
 # Distinct words whose n-grams are remembered: those of a newspaper's year.
 _WORDS = 100_000
@@ -31,7 +32,18 @@ class WordNgramVectorizer(CountVectorizer):  # type: ignore[misc]
         )
 
     def transform(self, raw_documents: Iterable[str]) -> csr_matrix:
-        """Return the counts, [documents, n-grams]."""
+        """Return the counts, [documents, n-grams].
+
+        Raises
+        ------
+        NotFittedError
+            If `fit_transform` was not called before.
+        ValueError
+            If `raw_documents` is a string.
+        """
+        check_is_fitted(self, "vocabulary_")
+        if isinstance(raw_documents, str):
+            raise ValueError("give an iterable of texts, not a string")
         columns: list[int] = []
         ends = [0]
         find = self._columns()
@@ -48,20 +60,16 @@ class WordNgramVectorizer(CountVectorizer):  # type: ignore[misc]
 
     def _columns(self) -> Callable[[str], tuple[int, ...]]:
         """Return a function from a word to the columns of its n-grams, kept with its memory."""
-        kept: Callable[[str], tuple[int, ...]] | None = self.__dict__.get("_find")
-        if kept is None:
+        known, find = self.__dict__.get("_find", (None, None))
+        if known is not self.vocabulary_:
             analyze, known = self.build_analyzer(), self.vocabulary_
 
             def columns(word: str) -> tuple[int, ...]:
                 return tuple(known[part] for part in analyze(word) if part in known)
 
-            kept = self._find = lru_cache(_WORDS)(columns)
-        return kept
-
-    def fit_transform(self, raw_documents: Iterable[str], y: Any = None) -> csr_matrix:
-        """Learn the n-grams and return their counts."""
-        self.__dict__.pop("_find", None)
-        return super().fit_transform(raw_documents, y)
+            find = lru_cache(_WORDS)(columns)
+            self._find = known, find
+        return cast(Callable[[str], tuple[int, ...]], find)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the memory out of what is saved."""
