@@ -42,31 +42,38 @@ def plot(
     }
     for name, (x, y, draw) in panels.items():
         size = (3.2 * len(labels), 3.4)
-        figure, ((*axes,),) = plt.subplots(1, len(labels), figsize=size, sharey=True, squeeze=False)
+        figure, ((*axes,),) = plt.subplots(
+            1, len(labels), figsize=size, sharey=True, squeeze=False, layout="constrained"
+        )
         for column, (label, panel) in enumerate(zip(labels, axes)):
+            colours: dict[str, str] = {}
             for model, values in scores.items():
-                draw(panel, model, values[:, column], true[:, column])
+                # A model and the same in its articles have one colour.
+                name_alone = model.partition(", ")[0]
+                colour = colours.setdefault(name_alone, f"C{len(colours)}")
+                style = {"color": colour, "linestyle": "-" if model == name_alone else "--"}
+                draw(panel, values[:, column], true[:, column], label=model, **style)
             panel.set(title=label, xlabel=x, xlim=(0, 1), ylim=(0, 1))
             panel.grid(alpha=0.3)
         axes[0].set_ylabel(y)
-        axes[0].legend(loc="lower left" if name == "precision-recall" else "upper left")
-        figure.tight_layout()
+        handles = axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=3 * len(labels) // 2)
         figure.savefig(folder / f"{name}.png", dpi=110, metadata={"Software": None})
         plt.close(figure)
 
 
 def _precision_recall(
-    panel: plt.Axes, model: str, scores: NDArray[np.float64], true: NDArray[np.bool_]
+    panel: plt.Axes, scores: NDArray[np.float64], true: NDArray[np.bool_], **style: str
 ) -> None:
     precision, recall, _ = precision_recall_curve(true, scores)
-    panel.plot(recall, precision, label=model)
+    panel.plot(recall, precision, **style)
 
 
 def _reliability(
-    panel: plt.Axes, model: str, scores: NDArray[np.float64], true: NDArray[np.bool_]
+    panel: plt.Axes, scores: NDArray[np.float64], true: NDArray[np.bool_], **style: str
 ) -> None:
     which = np.minimum((scores * _BINS).astype(int), _BINS - 1)
     filled = [b for b in range(_BINS) if (which == b).sum() >= 5]  # fewer say nothing
     panel.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
     points = [(scores[which == b].mean(), true[which == b].mean()) for b in filled]
-    panel.plot(*zip(*points), marker="o", markersize=4, label=model)
+    panel.plot(*zip(*points), marker="o", markersize=4, **style)
