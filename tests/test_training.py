@@ -436,7 +436,8 @@ def test_models_are_measured_by_the_names_of_their_labels(corpus, tmp_path, caps
 def test_the_benchmark_writes_what_it_measures(corpus, tmp_path, capsys):
     options = ["--data", str(corpus), "--models", "baseline", "--output", str(tmp_path / "table")]
     benchmark.main([*options, "--rounds", "50"])
-    (result,) = json.loads((tmp_path / "table.json").read_text())
+    result, in_article = json.loads((tmp_path / "table.json").read_text())
+    assert (result["model"], in_article["model"]) == ("baseline", "baseline, in article")
     data = read_sentences([corpus])
     true = np.array(data["targets"]) >= 0.5
     predictions = Tagger.from_pretrained("baseline").predict(list(data["text"]))

@@ -286,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--keep-best",
         metavar="SCORE",
-        help="keep the epoch with the best f1_macro, say, not the last",
+        help="keep the epoch with the best f1_macro, say",
     )
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--batch-size", type=int, default=32)
@@ -295,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--freeze-layers", type=int, default=0, help="lowest layers left unchanged")
     parser.add_argument(
-        "--at-most", type=int, help="training sentences kept of those with the same rarest label"
+        "--at-most", type=int, help="sentences kept of those with the same rarest label"
     )
     parser.add_argument("--save-steps", type=float, default=100, help="steps between checkpoints")
     parser.add_argument("--seed", type=int, default=0)
