@@ -237,7 +237,7 @@ class Tagger:
         Raises
         ------
         TypeError
-            If a sentence is not a string; names its position.
+            If a sentence is not a string, which names its position, or `thresholds` is no mapping.
         ValueError
             If a label is unknown, or a threshold or the batch size is out of range.
         """
