@@ -1,6 +1,8 @@
 """The benchmarks run, in a short form; speed itself is measured, not tested."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -27,8 +29,26 @@ def test_benchmark_writes_tables_and_pictures(tmp_path, capsys):
     assert written.startswith("Before.") and written.endswith("After.\n")
     assert re.search(r"\| baseline \| 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\)", written)
     assert "| source | sentences | baseline |" in written
+    interval = r"0\.\d{3} \(0\.\d{3} to [01]\.\d{3}\)"
+    assert re.search(rf"\| baseline, in article \| attack_event \|.*\| {interval} \|", written)
     for name in ("precision-recall", "reliability"):
         assert (tmp_path / "png" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    # Articles are counted once for a model: with its context, where it has one.
+    _, articles = written.split("Whole articles: ")
+    named = [line.split(" | ")[0] for line in articles.splitlines() if " | attack_event | " in line]
+    assert named == ["| baseline, in article"]
+    row = json.loads((tmp_path / "page.json").read_text())[-1]["articles"]["attack_event"]
+    assert f"| {row['f1']:.3f} | {row['articles']} |" in articles
+
+
+@pytest.mark.parametrize("output", ["v0.2", "v0.2.md"])
+def test_an_output_may_have_points_in_its_name(tmp_path, output):
+    data = tmp_path / "data" / "one.jsonl"
+    data.parent.mkdir()
+    data.write_text(Path(HELD_OUT).read_text(encoding="utf-8").splitlines()[0])
+    options = ["--data", str(data), "--models", "baseline", "--rounds", "2"]
+    benchmark.main([*options, "--output", str(tmp_path / "out" / output)])
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"v0.2.md", "v0.2.json"}
 
 
 def test_robustness(capsys):

@@ -21,8 +21,9 @@ from conflict_nlp.predict import LABELS, Tagger
 from tests import test_training
 from training import benchmark, calibrate, export_onnx, start, train_baseline
 from training import train_transformer as transformer
-from training.data import Task, find_task, read_sentences, warn_of_overlap
+from training.data import read_sentences, texts_by_article, warn_of_overlap
 from training.output_layer import fit_output_layer
+from training.task import Task, find_task
 
 corpus, base, checkpoint = test_training.corpus, test_training.base, test_training.checkpoint
 
@@ -373,12 +374,49 @@ def test_a_review_sheet_is_read_as_it_was_written(tmp_path, baseline):
         ("a.jsonl", "{\n", r"not valid JSON lines"),
         ("a.jsonl", "[1]", r"line 1: not an object"),
         ("a.jsonl", '{"sentences": ["x"]}', r"line 1: sentence 0 is not an object"),
+        ("a.jsonl", '{"sentences": 3}', r"line 1: 'sentences' must be a list of objects .* not 3"),
+        ("a.jsonl", '{"text": "x", "targets": 0.7}', r"line 1: 'targets' must be .* not 0\.7"),
+        ("a.jsonl", '{"text": "x", "targets": [null, 0]}', r"line 1: 'targets' must .* \[None, 0"),
+        ("a.jsonl", '{"text": "x", "targets": {"a": 1}}', r"line 1: 'targets' must be a list"),
+        ("a.jsonl", '{"text": "x", "labels": [["a"]]}', r"line 1: 'labels' must be a list of"),
+        ("a.jsonl", '{"text": "x", "labels": "a"}', r"line 1: 'labels' must be a list .* not 'a'"),
+        ("a.jsonl", '{"text": "x", "label": {"a": 1}}', r"line 1: 'label' must be a name, "),
+        ("a.json", '[{"data": {"text": "x"}, "annotations": [1]}]', r"line 1: no annotations as"),
     ],
 )
 def test_what_is_no_table_is_told(tmp_path, name, content, message):
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         find_task([tmp_path / name])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["0", "1", "3"], [0, 1, 3]),
+        (["0.0", " 1.0", "-2"], [0, 1, -2]),
+        ([0, 1.0, 3], [0, 1, 3]),
+        ([None, None, None], [0, 0, 0]),
+        (["", "x", "1.5"], [0, 0, 0]),
+    ],
+)
+def test_positions_are_whole_numbers_in_every_shape_of_file(tmp_path, values, expected):
+    rows = [{"article": "a", "index": v, "text": "x", "label": i} for i, v in enumerate(values)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    cells = ["" if value is None else value for value in values]
+    (tmp_path / "a.csv").write_text(
+        "article,index,text,label\n" + "".join(f"a,{cell},x,{i}\n" for i, cell in enumerate(cells))
+    )
+    for name in ("a.jsonl", "a.csv"):
+        data = read_sentences([tmp_path / name], Task(("0", "1", "2"), "multi-class"))
+        assert data["index"][:] == expected
+        assert len(texts_by_article(data)) == 3 - (np.diff(expected) == 1).sum()
+
+
+def test_sentences_of_an_article_without_positions_stand_side_by_side(tmp_path):
+    sentences = [{"text": text, "index": None, "labels": []} for text in ("One.", "Two.")]
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": "a", "sentences": sentences}))
+    assert texts_by_article(read_sentences([tmp_path / "a.jsonl"])) == [["One.", "Two."]]
 
 
 def test_names_and_files_that_do_not_fit_are_told(tmp_path):

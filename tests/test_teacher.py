@@ -12,7 +12,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Data
 from tests import test_training
 from training import export_onnx
 from training import train_transformer as transformer
-from training.data import FOUR_LABELS, Task, read_sentences
+from training.data import read_sentences
+from training.task import FOUR_LABELS, Task
 from training.teacher import Student, Teacher, teach, unlabelled
 
 corpus, base, checkpoint = test_training.corpus, test_training.base, test_training.checkpoint

@@ -44,12 +44,12 @@ from training import (
     calibrate,
     export_onnx,
     frozen,
+    metrics,
     quantise,
     train_baseline,
 )
 from training import train_transformer as transformer
 from training.data import (
-    Task,
     article_groups,
     in_development_split,
     read_sentences,
@@ -58,6 +58,7 @@ from training.data import (
     thin,
 )
 from training.options import parse
+from training.task import Task
 
 torch.set_num_threads(1)  # the model is too small to share
 
@@ -169,6 +170,7 @@ def test_int8_keeps_channels_that_reach_far_beyond_the_others(base, corpus, tmp_
     model.save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path)
     record = {"options": {"max_length": 48}, "training_sentences": 0, "development_sentences": 480}
+    record["task"] = {"labels": LABELS, "kind": "multi-label"}
     (tmp_path / "training.json").write_text(json.dumps(record))
     shutil.copy(corpus, tmp_path / "development.jsonl")
     texts = read_sentences([corpus])["text"][:100]
@@ -447,6 +449,9 @@ def test_the_benchmark_writes_what_it_measures(corpus, tmp_path, capsys):
     macro = result["macro"]["f1"]
     assert macro["value"] == pytest.approx(expected.mean(), abs=1e-4)
     assert macro["interval"][0] < macro["value"] < macro["interval"][1]
+    for row in result["labels"].values():
+        low, high = row["f1_interval"]
+        assert low <= row["f1"] <= high and low < high
     assert (tmp_path / "table.md").read_text() in capsys.readouterr().out
 
 
@@ -460,8 +465,8 @@ def test_bootstrap_agrees_with_drawing_articles_one_by_one():
         rows = np.concatenate([np.arange(a * 10, a * 10 + 10) for a in random.integers(0, 30, 30)])
         values.append(f1_score(true[rows], given[rows], average="macro"))
     expected = np.percentile(values, [2.5, 97.5])
-    found = benchmark.bootstrap_intervals(true, given, given.astype(float), groups, 600, 0)
-    np.testing.assert_allclose(found["f1"], expected, atol=0.015)
+    found = metrics.bootstrap_intervals(true, given, given.astype(float), groups, 600, 0)
+    np.testing.assert_allclose(found["f1"][-1], expected, atol=0.015)
 
 
 def test_a_model_is_calibrated_anew_on_other_articles(tmp_path, capsys):
@@ -495,8 +500,8 @@ def test_calibration_mends_scores_that_are_off():
     calibration = calibrate.fit(logits, true, ("a", "b"))
     scores = calibration.scores(logits)
     np.testing.assert_allclose(scores, probability, atol=0.03)
-    before = calibrate.expected_calibration_error(1 / (1 + np.exp(-logits[:, 0])), true[:, 0])
-    assert before > 0.1 > 0.02 > calibrate.expected_calibration_error(scores[:, 0], true[:, 0])
+    before = metrics.expected_calibration_error(1 / (1 + np.exp(-logits[:, 0])), true[:, 0])
+    assert before > 0.1 > 0.02 > metrics.expected_calibration_error(scores[:, 0], true[:, 0])
     low, high = calibration.uncertain[0]
     assert low == pytest.approx(0.25, abs=0.05) and high == pytest.approx(0.75, abs=0.05)
 
@@ -658,6 +663,40 @@ def test_labels_part_from_text_and_come_back(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "1 articles, 2 sentences, 0 with a difference" in shown
     assert "| attack_event | 1 | 1 | 1.000 | 1.000 |" in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"id": "a", "sentences": []}', "second.jsonl, line 1 is not article, index, sha256"),
+        (b'{"article": "a", "text": "It rained.", "labels": []}', "line 1 is not article"),
+        (b"\n[1]\n", "line 2 is not article"),
+        (b"\xff\xfe{\0", "`python -m training.annotations strip` writes such a file"),
+    ],
+)
+def test_what_is_no_file_of_labels_alone_is_told(tmp_path, capsys, content, message):
+    labelled, second = str(tmp_path / "labelled.jsonl"), tmp_path / "second.jsonl"
+    Path(labelled).write_text('{"article": "a", "text": "It rained.", "labels": []}\n')
+    second.write_bytes(content)
+    for command in (
+        ["agree", labelled, "--second", str(second)],
+        ["join", labelled, "--annotations", str(second), "--out", str(tmp_path / "joined.jsonl")],
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            annotations.main(command)
+        shown = capsys.readouterr().err.splitlines()
+        assert stopped.value.code == 1 and message in shown[-1]
+
+
+def test_labellings_without_a_common_sentence_are_not_compared(tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text('{"article": "a", "text": "It rained.", "labels": []}\n')
+    (tmp_path / "b.jsonl").write_text('{"article": "a", "text": "It snowed.", "labels": []}\n')
+    second = str(tmp_path / "second.jsonl")
+    annotations.main(["strip", str(tmp_path / "b.jsonl"), "--out", second])
+    with pytest.raises(SystemExit) as stopped:
+        annotations.main(["agree", str(tmp_path / "a.jsonl"), "--second", second])
+    assert stopped.value.code == 1
+    assert f"no sentence of {second} stands in the other files\n" in capsys.readouterr().err
 
 
 def test_labels_are_joined_with_the_files_that_corpora_have(tmp_path, capsys, caplog):

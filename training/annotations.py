@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).with_suffix("")
 
+_FIELDS = {"article": str, "index": int, "sha256": str, "labels": list}
 _BAD_ARCHIVE = (zipfile.BadZipFile, tarfile.TarError, RuntimeError)  # the last: encrypted
 
 
@@ -75,11 +76,15 @@ def join(paths: Sequence[Path], annotations: Sequence[Path], out: Path) -> tuple
     -------
     found, total
         Number of labelled sentences found, and of those looked for.
+
+    Raises
+    ------
+    ValueError
+        If a file of `annotations` is not as `strip` writes it.
     """
     rows: dict[tuple[str, int, str], dict[str, Any]] = {}
     for path in annotations:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
+        for row in _standoff(path):
             rows[row["article"], row["index"], row["sha256"]] = row
     wanted: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows.values():
@@ -107,14 +112,20 @@ def agree(first: Sequence[Path], second: Path) -> str:
 
     Cohen, 1960: "A coefficient of agreement for nominal scales", for each label; F1 takes the
     first labelling for the truth.
+
+    Raises
+    ------
+    ValueError
+        If `second` is not as `strip` writes it, or has none of the sentences of `first`.
     """
-    rows = map(json.loads, second.read_text(encoding="utf-8").splitlines())
-    other = {(row["article"], row["sha256"]): set(row["labels"]) for row in rows}
+    other = {(row["article"], row["sha256"]): row["labels"] for row in _standoff(second)}
     pairs = [
         (np.array(row["targets"]) >= 0.5, [label in other[key] for label in LABELS])
         for row in read_sentences(first)
         if (key := (row["article"], fingerprint(row["text"]))) in other
     ]
+    if not pairs:
+        raise ValueError(f"no sentence of {second} stands in the other files")
     one, two = (np.array(side) for side in zip(*pairs))
     lines = [
         f"{len({article for article, _ in other})} articles, {len(pairs)} sentences, "
@@ -128,6 +139,27 @@ def agree(first: Sequence[Path], second: Path) -> str:
         kappa, f1 = cohen_kappa_score(a, b), f1_score(a, b)
         lines.append(f"| {label} | {a.sum()} | {b.sum()} | {kappa:.3f} | {f1:.3f} |")
     return "\n".join(lines)
+
+
+def _standoff(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file that `strip` wrote."""
+    rows = []
+    for number, line in enumerate(path.read_text("utf-8", errors="replace").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict) or any(
+            not isinstance(row.get(name), kind) for name, kind in _FIELDS.items()
+        ):
+            raise ValueError(
+                f"{path}, line {number} is not {', '.join(_FIELDS)} of one sentence: `python -m "
+                "training.annotations strip` writes such a file from a labelled one"
+            )
+        rows.append(row)
+    return rows
 
 
 def _files(path: Path) -> list[Path]:

@@ -21,97 +21,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 
 from conflict_nlp import store
 from conflict_nlp.predict import Tagger
-from training.calibrate import expected_calibration_error
 from training.compare import compare
-from training.data import article_groups, models_task, read_sentences, texts_by_article
+from training.data import article_groups, read_sentences, texts_by_article
+from training.metrics import (
+    bootstrap_intervals,
+    by_article,
+    by_label,
+    by_source,
+    expected_calibration_error,
+)
 from training.options import errors_in_one_line, parse
 from training.progress import track
+from training.task import models_task
 
 _BEGIN, _END = "<!-- table -->", "<!-- end of table -->"
 _IN_ARTICLE = ", in article"
-
-
-def by_label(
-    true: NDArray[np.bool_],
-    given: NDArray[np.bool_],
-    scores: NDArray[np.float64],
-    weights: NDArray[np.float64],
-) -> dict[str, NDArray[np.float64]]:
-    """Return precision, recall, F1 and average precision, each an array with one value a label.
-
-    Arrays are [sentences, labels]; `weights` [sentences] counts each sentence so many times. What
-    has no sentence to be measured on counts 0.
-    """
-    both, positives, predicted = (weights @ part for part in (true & given, true, given))
-    return {
-        "precision": both / np.maximum(predicted, 1),
-        "recall": both / np.maximum(positives, 1),
-        "f1": 2 * both / np.maximum(positives + predicted, 1),
-        "average_precision": np.array(
-            [
-                average_precision_score(true[:, k], scores[:, k], sample_weight=weights)
-                if positives[k]
-                else 0.0
-                for k in range(true.shape[1])
-            ]
-        ),
-    }
-
-
-def macro_means(
-    true: NDArray[np.bool_],
-    given: NDArray[np.bool_],
-    scores: NDArray[np.float64],
-    weights: NDArray[np.float64],
-) -> dict[str, float]:
-    """Return the means over the labels of what `by_label` returns."""
-    values = by_label(true, given, scores, weights)
-    return {name: float(value.mean()) for name, value in values.items()}
-
-
-def bootstrap_intervals(
-    true: NDArray[np.bool_],
-    given: NDArray[np.bool_],
-    scores: NDArray[np.float64],
-    groups: Sequence[str],
-    rounds: int,
-    seed: int,
-) -> dict[str, tuple[float, float]]:
-    """Return the 2.5 and 97.5 percentiles of each macro mean over resampled articles."""
-    random = np.random.default_rng(seed)
-    _, which = np.unique(np.asarray(groups), return_inverse=True)
-    articles = int(which.max()) + 1
-    drawn = random.multinomial(articles, np.full(articles, 1 / articles), size=rounds)
-    samples = [macro_means(true, given, scores, counts[which].astype(float)) for counts in drawn]
-    return {
-        name: (
-            float(np.percentile([sample[name] for sample in samples], 2.5)),
-            float(np.percentile([sample[name] for sample in samples], 97.5)),
-        )
-        for name in samples[0]
-    }
-
-
-def by_source(
-    true: NDArray[np.bool_], given: NDArray[np.bool_], groups: Sequence[str]
-) -> dict[str, dict[str, float]]:
-    """Return for each source, the part of an article's id before ``-``, sentences and macro F1.
-
-    The mean is over the labels that at least one sentence of the source has or is given.
-    """
-    sources = np.array([group.split("-")[0] for group in groups])
-    found = {}
-    for source in np.unique(sources):
-        rows = sources == source
-        positives = true[rows].sum(0) + given[rows].sum(0)
-        f1 = 2 * (true[rows] & given[rows]).sum(0) / np.maximum(positives, 1)
-        mean = float(f1[positives > 0].mean()) if positives.any() else 0.0
-        found[str(source)] = {"sentences": int(rows.sum()), "macro_f1": round(mean, 4)}
-    return found
 
 
 def measure(
@@ -141,23 +68,36 @@ def measure(
     seconds = time.perf_counter() - began
     given = np.array([[label in p.labels for label in labels] for p in predictions])
     scores = np.array([[p.scores[label] for label in labels] for p in predictions])
-    weights = np.ones(len(true))
-    values = by_label(true, given, scores, weights)
+    values = by_label(true, given, scores, np.ones(len(true)))
     intervals = bootstrap_intervals(true, given, scores, groups, rounds, seed)
+    found = by_article(true, given, groups)
     folder = store.find(name)
     return {
         "model": name + _IN_ARTICLE * in_article,
         "labels": {
             label: {
-                **{name: round(float(value[i]), 4) for name, value in values.items()},
-                "calibration_error": round(expected_calibration_error(scores[:, i], true[:, i]), 4),
+                **{name: _round(value[i]) for name, value in values.items()},
+                "f1_interval": [_round(end) for end in intervals["f1"][i]],
+                "calibration_error": _round(expected_calibration_error(scores[:, i], true[:, i])),
                 "sentences": int(true[:, i].sum()),
+                "tagged": int(given[:, i].sum()),
+                "expected": round(float(scores[:, i].sum()), 1),
             }
             for i, label in enumerate(labels)
         },
         "macro": {
-            mean: {"value": round(value, 4), "interval": [round(v, 4) for v in intervals[mean]]}
-            for mean, value in macro_means(true, given, scores, weights).items()
+            mean: {
+                "value": _round(value.mean()),
+                "interval": [_round(end) for end in intervals[mean][-1]],
+            }
+            for mean, value in values.items()
+        },
+        "articles": {
+            label: {
+                **{name: _round(found[name][i]) for name in ("precision", "recall", "f1")},
+                "articles": int(found["articles"][i]),
+            }
+            for i, label in enumerate(labels)
         },
         "size_mb": round(sum(p.stat().st_size for p in folder.iterdir()) / 1e6, 1),
         "sentences_per_second": round(len(texts) / seconds),
@@ -165,36 +105,40 @@ def measure(
     }, scores
 
 
+def _round(value: float) -> float:
+    return round(float(value), 4)
+
+
 def markdown(results: list[dict[str, Any]], sentences: int, articles: int) -> str:
     """Return the tables as Markdown."""
     means = ("f1", "precision", "recall", "average_precision")
     lines = [
-        f"{articles} held-out articles, {sentences} sentences. Macro means over the labels, with "
-        "95% bootstrap intervals over articles.",
+        f"{articles} held-out articles, {sentences} sentences. Macro means over the labels, and F1 "
+        "of each label, with 95% bootstrap intervals over articles.",
         "",
         "| model | macro F1 | precision | recall | average precision | MB | sentences/s |",
         "|---|---|---|---|---|---|---|",
     ]
     for r in results:
-        cells = [
-            "{:.3f} ({:.3f} to {:.3f})".format(r["macro"][m]["value"], *r["macro"][m]["interval"])
-            for m in means
-        ]
+        cells = [_in_interval(r["macro"][m]["value"], r["macro"][m]["interval"]) for m in means]
         lines.append(
             f"| {r['model']} | {' | '.join(cells)} | {r['size_mb']} | {r['sentences_per_second']} |"
         )
     lines += [
         "",
-        "| model | label | precision | recall | F1 | average precision | calibration error | n |",
-        "|---|---|---|---|---|---|---|---|",
+        "| model | label | precision | recall | F1 | average precision | calibration error "
+        "| n | tagged | expected |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
         for label, row in r["labels"].items():
             lines.append(
                 f"| {r['model']} | {label} | {row['precision']:.3f} | {row['recall']:.3f} "
-                f"| {row['f1']:.3f} | {row['average_precision']:.3f} "
-                f"| {row['calibration_error']:.3f} | {row['sentences']} |"
+                f"| {_in_interval(row['f1'], row['f1_interval'])} | {row['average_precision']:.3f} "
+                f"| {row['calibration_error']:.3f} | {row['sentences']} | {row['tagged']} "
+                f"| {row['expected']:.0f} |"
             )
+    lines += ["", *_article_table(results)]
     lines += [
         "",
         f"| source | sentences | {' | '.join(r['model'] for r in results)} |",
@@ -204,6 +148,31 @@ def markdown(results: list[dict[str, Any]], sentences: int, articles: int) -> st
         cells = [f"{r['sources'][source]['macro_f1']:.3f}" for r in results]
         lines.append(f"| {source} | {row['sentences']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _in_interval(value: float, interval: Sequence[float]) -> str:
+    return "{:.3f} ({:.3f} to {:.3f})".format(value, *interval)
+
+
+def _article_table(results: list[dict[str, Any]]) -> list[str]:
+    """Return the lines on articles; each model once, seeing sentences in them if it can."""
+    lines = [
+        "Whole articles: one has a label, or is given it, if at least one of its sentences has, or "
+        "is; n is the number of articles that have it.",
+        "",
+        "| model | label | precision | recall | F1 | n |",
+        "|---|---|---|---|---|---|",
+    ]
+    names = {r["model"] for r in results}
+    for r in results:
+        if r["model"] + _IN_ARTICLE in names:
+            continue
+        for label, row in r["articles"].items():
+            lines.append(
+                f"| {r['model']} | {label} | {row['precision']:.3f} | {row['recall']:.3f} "
+                f"| {row['f1']:.3f} | {row['articles']} |"
+            )
+    return lines
 
 
 def with_table(page: Path, table: str) -> str:
@@ -259,9 +228,10 @@ def report(options: argparse.Namespace) -> None:
         plot(options.plots, task.labels, true, scores)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        page = options.output.with_suffix(".md")
+        stem = str(options.output).removesuffix(".md")  # a name may have other points in it
+        page = Path(f"{stem}.md")
         page.write_text(with_table(page, table), encoding="utf-8")
-        options.output.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
+        Path(f"{stem}.json").write_text(json.dumps(results, indent=2) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

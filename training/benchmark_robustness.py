@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from conflict_nlp.predict import Tagger
-from training.data import models_task, read_sentences
+from training.data import read_sentences
 from training.metrics import scores
 from training.options import errors_in_one_line, parse
+from training.task import models_task
 
 _STRAIGHT = str.maketrans("“”„‘’‚", "\"\"\"'''")
 

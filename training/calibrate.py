@@ -22,14 +22,15 @@ from datasets import Dataset
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
 
 from conflict_nlp import classifiers, store
 from conflict_nlp.calibration import BEND, Calibration, probabilities
 from conflict_nlp.context import Context
 from training.context import fit_context, seen_in_article
-from training.data import models_task, read_sentences
+from training.data import read_sentences
+from training.metrics import card_table, measure
 from training.options import errors_in_one_line, parse
+from training.task import models_task
 
 log = logging.getLogger(__name__)
 
@@ -158,45 +159,6 @@ def uncertain_band(
     return (float(inside.min()), float(inside.max())) if inside.size else (1.0, 0.0)
 
 
-def expected_calibration_error(
-    scores: NDArray[np.floating], true: NDArray[np.bool_], bins: int = 10
-) -> float:
-    """Return the mean gap between score and share of true sentences over equally wide bins.
-
-    Guo et al., 2017: "On calibration of modern neural networks", with the score of the label
-    itself in place of the confidence.
-    """
-    which = np.minimum((scores * bins).astype(int), bins - 1)
-    gaps = [
-        abs(scores[which == b].mean() - true[which == b].mean()) * (which == b).mean()
-        for b in np.unique(which)
-    ]
-    return float(np.sum(gaps))
-
-
-def measure(
-    calibration: Calibration, scores: NDArray[np.float32], targets: NDArray[np.bool_]
-) -> dict[str, dict[str, float]]:
-    """Return F1, threshold and calibration error of each label, by its name."""
-    given = calibration.given(scores)
-    return {
-        label: {
-            "F1": round(float(f1_score(targets[:, i], given[:, i], zero_division=0)), 3),
-            "threshold": round(float(calibration.thresholds[i]), 2),
-            "calibration error": round(expected_calibration_error(scores[:, i], targets[:, i]), 3),
-        }
-        for i, label in enumerate(calibration.labels)
-    }
-
-
-def card_table(measured: dict[str, dict[str, float]]) -> str:
-    """Return what `write_calibration` measured as a Markdown table."""
-    columns = list(next(iter(measured.values())))
-    lines = [["label", *columns], ["---"] * (len(columns) + 1)]
-    lines += [[f"`{label}`", *map(str, row.values())] for label, row in measured.items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def write_calibration(
     folder: Path,
     calibration: Calibration,
@@ -222,7 +184,7 @@ def write_calibration(
     Returns
     -------
     dict
-        What `measure` returns, and ``F1 in article`` with a context.
+        What `training.metrics.measure` returns, and ``F1 in article`` with a context.
     """
     (folder / "calibration.json").write_text(json.dumps(calibration.to_dict(), indent=2))
     log_odds = calibration.log_odds(logits)

@@ -13,7 +13,7 @@ from typing import Any
 
 from transformers import TrainingArguments
 
-from training.data import Task
+from training.task import Task
 
 log = logging.getLogger(__name__)
 

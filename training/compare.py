@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conflict_nlp.predict import Tagger
-from training.data import article_groups, models_task, read_sentences, texts_by_article
+from training.data import article_groups, read_sentences, texts_by_article
+from training.metrics import resamples
 from training.progress import track
+from training.task import models_task
 
 _FEW_ARTICLES = 20
 _ALIKE = "not distinguishable"
@@ -48,11 +50,8 @@ def paired_differences(
         [labels + 1, 5], the macro mean last: F1 of the old and of the new model, difference (new
         less old), and the ends of its 95% bootstrap interval.
     """
-    _, which = np.unique(np.asarray(groups), return_inverse=True)
-    articles, labels = int(which.max()) + 1, true.shape[1]
-    drawn = np.random.default_rng(seed).multinomial(
-        articles, np.full(articles, 1 / articles), size=rounds
-    )
+    which, drawn = resamples(groups, rounds, seed)
+    articles, labels = drawn.shape[1], true.shape[1]
     weights = np.concatenate([np.ones((1, articles)), drawn])  # the articles as they are come first
     f1 = np.empty((2, rounds + 1, labels + 1))
     for scores, given in zip(f1, (old, new)):
@@ -81,7 +80,7 @@ def compare(names: Sequence[str], paths: Sequence[Path], rounds: int, seed: int)
     Raises
     ------
     FileNotFoundError, ModelError
-        As `training.data.models_task`.
+        As `training.task.models_task`.
     ValueError
         As that, or if there are fewer than two articles.
     """

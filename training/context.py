@@ -18,6 +18,7 @@ from sklearn.model_selection import GroupKFold
 
 from conflict_nlp.context import Context, features, parts
 from training.data import article_groups, stretches
+from training.metrics import resamples
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,6 @@ def _loss(log_odds: NDArray[np.float32], true: NDArray[np.bool_]) -> NDArray[np.
 def _interval(values: NDArray[np.float64], groups: NDArray[np.intp]) -> tuple[float, float]:
     """Return the 95% interval of the mean over resampled groups, which are numbered from 0."""
     sums, counts = np.bincount(groups, values), np.bincount(groups)
-    random = np.random.default_rng(0)
-    drawn = random.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=_ROUNDS)
+    _, drawn = resamples(groups, _ROUNDS, seed=0)
     low, high = np.percentile((drawn @ sums) / (drawn @ counts), [2.5, 97.5])
     return float(low), float(high)

@@ -5,206 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import Dataset
 
-from conflict_nlp import store
-from conflict_nlp.labels import LABELS
-from training.tables import FLAGS, RESERVED, Table, read_table, unnamed
+from training.tables import FLAGS, read_table
+from training.task import FOUR_LABELS, Task
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be learnt.
-
-    Attributes
-    ----------
-    labels
-        Names of the labels, in the order of the model's outputs.
-    kind
-        ``"multi-label"``: each label holds or does not (with one label: binary);
-        ``"multi-class"``: exactly one holds.
-    names
-        The label that a name in the data stands for, where it has another name there.
-    """
-
-    labels: tuple[str, ...] = LABELS
-    kind: str = "multi-label"
-    names: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        bad = [n for n in self.labels if not n.strip() or n in RESERVED or self.labels.count(n) > 1]
-        if bad:
-            raise ValueError(
-                f"{bad[0]!r} cannot name a label, or not two of them: choose other --label-names"
-            )
-
-
-FOUR_LABELS = Task()
-"""The four labels of the library."""
-
-
-def find_task(
-    paths: Sequence[str | Path],
-    labels: Sequence[str] | None = None,
-    known: Task | None = None,
-) -> Task:
-    """Tell from files what is to be learnt.
-
-    One column of labels that holds 0 and 1, or true and false, alone is binary, any other one
-    multi-class; several columns are multi-label. JSON lines with lists of labels are multi-label.
-
-    Parameters
-    ----------
-    paths
-        Files that `training.tables.read_table` reads.
-    labels
-        Names of the labels, in the order of the columns or of the sorted classes; if they are the
-        names in the data, they give the order. Without them the names are those in the data.
-    known
-        The task of a model that the data may be of. It is that of JSON lines with lists of labels,
-        which do not tell (without a model `FOUR_LABELS` are), of files that have just its labels,
-        in whatever order, and, unless it is `FOUR_LABELS`, of those with as many columns without
-        names, or with numbers of its classes from 0 on, which are taken in its order.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a path does not exist.
-    ValueError
-        If the files do not fit each other or the names; names them.
-    """
-    tables = [read_table(Path(path)) for path in paths]
-    if any("label" in record for table in tables for record in table.records):
-        return _one_column(tables, labels, known)
-    expected = known or FOUR_LABELS
-    columns = [table.labels or tuple(labels or expected.labels) for table in tables]
-    for table, found in zip(tables, columns):
-        if set(found) != set(columns[0]):
-            raise ValueError(
-                f"{table.path} has the labels {', '.join(found)}, {tables[0].path} has "
-                f"{', '.join(columns[0])}: train on files of one kind"
-            )
-    if labels is None and set(columns[0]) == set(expected.labels):
-        return expected
-    if labels is None and known is not None and _fits(columns[0], known):
-        return _by_position(columns[0], known)
-    return _named(columns[0], labels, "multi-label")
-
-
-def _fits(columns: tuple[str, ...], known: Task) -> bool:
-    """Tell whether columns have no names, and are as many as the labels, which have.
-
-    Not of the shipped models' labels: other tasks have four labels too.
-    """
-    is_other = known.kind == "multi-label" and known != FOUR_LABELS
-    return is_other and columns == unnamed(len(known.labels)) != known.labels
-
-
-def _by_position(found: Iterable[str], known: Task) -> Task:
-    log.info("labels without names are taken for %s, in this order", ", ".join(known.labels))
-    return replace(known, names=dict(zip(found, known.labels)))
-
-
-def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, known: Task | None) -> Task:
-    values: dict[str, list[str]] = {}
-    for record in (record for table in tables for record in table.records):
-        if "label" not in record:
-            raise ValueError(f"{record['where']}: several labels, where other texts have one class")
-        values.setdefault(record["label"], []).append(record["where"])
-    column = tables[0].labels or unnamed(1)
-    are_flags = values.keys() <= {"0", "1"}
-    if (known is None or known.kind == "multi-label") and (labels is None or len(labels) == 1):
-        are_flags = are_flags or all(value.lower() in FLAGS for value in values)
-    if labels is None and known is not None and known.kind == "multi-class":
-        if values.keys() <= {*known.labels}:
-            return known
-        numbers = [str(i) for i in range(len(known.labels))]
-        are_numbers = values.keys() <= {*numbers} and {*numbers}.isdisjoint(known.labels)
-        # Flags in a column that has a name are no classes.
-        if are_numbers and (column == unnamed(1) or not are_flags):
-            return _by_position(numbers, known)
-    if are_flags and labels is None and known is not None and _fits(column, known):
-        return _by_position(column, known)
-    if are_flags:
-        return _named(column, labels, "multi-label")
-    if "" in values:
-        raise ValueError(f"{values[''][0]}: no label")
-    for value, places in values.items():
-        if len(places) == 1 and places[0].endswith(", row 1") and not value.isdecimal():
-            raise ValueError(
-                f"{places[0]}: no other row has the class {value!r}; if it names the columns, "
-                "it must name one 'text'"
-            )
-    whole = all(value.isdecimal() for value in values)
-    classes = sorted(values, key=int) if whole else sorted(values)
-    if len(classes) == 1:
-        raise ValueError(f"{tables[0].path}: all texts have one class, {classes[0]!r}")
-    if labels and whole and {*labels}.isdisjoint(classes) and int(classes[-1]) == len(labels) - 1:
-        # Numbers are positions: a class between may have no text here.
-        return Task(tuple(labels), "multi-class", dict(zip(map(str, range(len(labels))), labels)))
-    return _named(classes, labels, "multi-class")
-
-
-def _named(found: Sequence[str], labels: Sequence[str] | None, kind: str) -> Task:
-    if labels is None:
-        return Task(tuple(found), kind)
-    if set(found) == set(labels) or (kind == "multi-class" and set(found) < set(labels)):
-        return Task(tuple(labels), kind)
-    if len(labels) != len(found):
-        raise ValueError(
-            f"{len(labels)} label names, but the data have {len(found)} "
-            f"{'classes' if kind == 'multi-class' else 'labels'}: {', '.join(found)}"
-        )
-    other = sorted({*labels} - {*found})
-    if len(other) < len({*labels}):
-        raise ValueError(
-            f"the data have no {', '.join(other)}, but {', '.join(sorted({*found} - {*labels}))}: "
-            "name labels as the data do, or all of them otherwise"
-        )
-    return Task(tuple(labels), kind, dict(zip(found, labels)))
-
-
-def task_of(folder: store.ModelFolder) -> Task:
-    """Return the task of a model."""
-    return Task(tuple(folder.manifest["labels"]), folder.manifest.get("task", "multi-label"))
-
-
-def models_task(names: Sequence[str], paths: Sequence[str | Path]) -> Task:
-    """Return the task that models and labelled files share, labels in the first model's order.
-
-    Parameters
-    ----------
-    names
-        Names or folders of models.
-    paths
-        Files that `training.tables.read_table` reads.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ModelError
-        If a model is missing or damaged.
-    ValueError
-        If models and files have different labels.
-    """
-    tasks = {name: task_of(store.read(store.find(name))) for name in names}
-    first = tasks[names[0]]
-    task = find_task(paths, known=first)
-    for what, found in {**tasks, ", ".join(map(str, paths)): task}.items():
-        if {*found.labels} != {*first.labels} or found.kind != first.kind:
-            raise ValueError(
-                f"{names[0]} has the labels {first.labels} ({first.kind}), {what} has "
-                f"{found.labels} ({found.kind})"
-            )
-    return task
 
 
 def read_sentences(paths: Sequence[str | Path], task: Task = FOUR_LABELS) -> Dataset:
@@ -277,7 +87,7 @@ def _targets(record: Mapping[str, Any], task: Task) -> list[float]:
             )
         return [float(flag)]
     given = [record["label"]] if "label" in record else record.get("labels")
-    if not isinstance(given, list):
+    if given is None:
         raise ValueError(f"{where}: a sentence has neither 'labels' nor 'targets' nor 'label'")
     given = [task.names.get(name, name) for name in given]
     if unknown := set(given) - set(task.labels):

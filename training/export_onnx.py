@@ -29,11 +29,13 @@ from conflict_nlp import store
 from conflict_nlp.calibration import Calibration
 from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.predict import Tagger
-from training.calibrate import card_table, fit, write_calibration
-from training.data import Task, read_sentences
+from training.calibrate import fit, write_calibration
+from training.data import read_sentences
 from training.first_token import keep_first_token
+from training.metrics import card_table
 from training.options import errors_in_one_line, parse
 from training.quantise import quantise
+from training.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -85,13 +87,7 @@ def write_model(options: argparse.Namespace) -> None:
     checkpoint: Path = options.checkpoint
     record = json.loads((checkpoint / "training.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    config = json.loads((checkpoint / "config.json").read_text())
-    task = Task(
-        tuple(config["id2label"][str(i)] for i in range(len(config["id2label"]))),
-        "multi-class"
-        if config.get("problem_type") == "single_label_classification"
-        else "multi-label",
-    )
+    task = Task(tuple(record["task"]["labels"]), record["task"]["kind"])
     texts: list[str] = []
     targets = np.zeros((0, len(task.labels)), np.bool_)
     development = None

@@ -6,8 +6,11 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+_BY_TOKEN = {"MatMul", "SkipLayerNormalization", "BiasGelu", "FastGelu", "Gelu", "Add"}
+"""Operations that treat each token for itself."""
 
-def keep_first_token(model: onnx.ModelProto) -> bool:
+
+def keep_first_token(model: onnx.ModelProto) -> None:
     """Cut the last layer down to the first token, in place; the logits stay the same.
 
     The other tokens are still attended to, but are not themselves projected, normalised, or fed
@@ -17,36 +20,27 @@ def keep_first_token(model: onnx.ModelProto) -> bool:
     ----------
     model
         A graph that ``onnxruntime.transformers`` fused, with attention and skip layer
-        normalisation as single nodes, and a head that reads token 0 only.
-
-    Returns
-    -------
-    bool
-        False if the graph has another form, and was left as it was.
+        normalisation as single nodes, and a head that begins by gathering one token, which is
+        taken to be the first. A graph of another form stays as it is.
     """
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     attentions = [node for node in graph.node if node.op_type == "Attention"]
     if not attentions or any(attentions[-1].input[4:]):
-        return False
+        return
     attention = attentions[-1]
     index = list(graph.node).index(attention)
     tail = list(graph.node)[index + 1 :]
-    if not _reads_first_token(tail, weights):
-        return False
+    # What first looks beyond a single token must be the head.
+    if next((n.op_type for n in tail if n.op_type not in _BY_TOKEN), None) != "Gather":
+        return
     x, projection, bias, mask = attention.input[:4]
     first = f"{x}_first"
-    weight = numpy_helper.to_array(weights[projection])
-    hidden = weight.shape[1] // 3
+    thirds = np.split(numpy_helper.to_array(weights[projection]), 3, axis=1)
+    ends = np.array([[0], [1]], np.int64)
     graph.initializer.extend(
-        numpy_helper.from_array(value, f"{projection}_{name}")
-        for name, value in [
-            ("query", np.ascontiguousarray(weight[:, :hidden])),
-            ("key", np.ascontiguousarray(weight[:, hidden : 2 * hidden])),
-            ("value", np.ascontiguousarray(weight[:, 2 * hidden :])),
-            ("from", np.array([0], np.int64)),
-            ("to", np.array([1], np.int64)),
-        ]
+        numpy_helper.from_array(np.ascontiguousarray(value), f"{projection}_{name}")
+        for name, value in zip(("query", "key", "value", "from", "to"), (*thirds, *ends))
     )
     nodes = [
         helper.make_node(
@@ -71,11 +65,3 @@ def keep_first_token(model: onnx.ModelProto) -> bool:
     kept = [*list(graph.node)[:index], *nodes, heads, *tail]
     del graph.node[:]
     graph.node.extend(kept)
-    return True
-
-
-def _reads_first_token(tail: list[onnx.NodeProto], weights: dict[str, onnx.TensorProto]) -> bool:
-    """Tell whether one node alone leaves the tokens' axis, and takes token 0 from it."""
-    by_token = {"MatMul", "SkipLayerNormalization", "BiasGelu", "FastGelu", "Gelu", "Add"}
-    leaving = next((node for node in tail if node.op_type not in by_token), None)
-    return leaving is not None and leaving.op_type == "Gather"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
 from training.progress import track
@@ -17,6 +19,8 @@ from training.progress import track
 log = logging.getLogger(__name__)
 
 _LARGE = 10**9
+_BATCH = 64
+_UNFIT = "--freeze-layers: {} has no layers it can take"
 
 
 class _Given(nn.Module):  # type: ignore[misc]  # torch is not checked
@@ -24,6 +28,11 @@ class _Given(nn.Module):  # type: ignore[misc]  # torch is not checked
 
     def forward(self, inputs_embeds: Tensor, **_: Any) -> Tensor:
         return inputs_embeds
+
+
+def _mask(lengths: Iterable[int]) -> Tensor:
+    """Return int64 [sentences, longest], 1 where a sentence has a token."""
+    return pad_sequence([torch.ones(length, dtype=torch.long) for length in lengths], True)
 
 
 class LowerLayers:
@@ -52,7 +61,7 @@ class LowerLayers:
         encoder = getattr(body, "encoder", None)
         every = getattr(encoder, "layer", None)
         if encoder is None or every is None or not hasattr(body, "embeddings"):
-            raise ValueError(f"--freeze-layers: {type(model).__name__} has no layers it can take")
+            raise ValueError(_UNFIT.format(type(model).__name__))
         if not 0 < layers < len(every):
             raise ValueError(f"--freeze-layers: the model has {len(every)} layers: give fewer")
         for part in (body.embeddings, encoder):
@@ -80,7 +89,7 @@ class LowerLayers:
         except Exception:  # whatever a model of another build raises
             is_same = False
         if not is_same:
-            raise ValueError(f"--freeze-layers: {type(model).__name__} has no layers it can take")
+            raise ValueError(_UNFIT.format(type(model).__name__))
 
     def _take_off(self) -> None:
         self._body.encoder.layer = self._every[self._layers :].requires_grad_(True)
@@ -91,7 +100,7 @@ class LowerLayers:
         self._body.embeddings = self._embeddings
         self._body.encoder.layer = self._every
 
-    def run(self, data: Dataset, batch_size: int = 64) -> Dataset:
+    def run(self, data: Dataset) -> Dataset:
         """Run the lower layers over tokenized sentences and keep what comes out, in float16.
 
         Returns
@@ -109,17 +118,14 @@ class LowerLayers:
         order = np.argsort(-lengths, kind="stable")
         found: list[NDArray[np.float16]] = [np.empty((0, 0), np.float16)] * len(order)
         ids = data["input_ids"][:]
-        for start in track(range(0, len(order), batch_size), "lower layers"):
-            rows = order[start : start + batch_size]
-            longest = int(lengths[rows].max())
-            mask = torch.arange(longest) < torch.from_numpy(lengths[rows])[:, None]
-            batch = torch.zeros(mask.shape, dtype=torch.long)
-            batch[mask] = torch.cat([torch.tensor(ids[row]) for row in rows])
-            pad = body.config.pad_token_id
-            batch[~mask] = 0 if pad is None else pad
+        padding = body.config.pad_token_id or 0
+        for start in track(range(0, len(order), _BATCH), "lower layers"):
+            rows = order[start : start + _BATCH]
+            batch = pad_sequence([torch.tensor(ids[row]) for row in rows], True, padding)
+            mask = _mask(lengths[rows])
             with torch.inference_mode():
                 states = body(
-                    input_ids=batch.to(device), attention_mask=mask.long().to(device)
+                    input_ids=batch.to(device), attention_mask=mask.to(device)
                 ).last_hidden_state
             for row, state in zip(rows, states.to("cpu", torch.float16).numpy()):
                 found[row] = state[: lengths[row]].copy()
@@ -132,9 +138,8 @@ class LowerLayers:
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
         """Return a batch: float32 [rows, longest, hidden] and its mask and labels."""
         states = [torch.from_numpy(self._states[row["row"]]).float() for row in rows]
-        lengths = torch.tensor([len(state) for state in states])
         return {
-            "inputs_embeds": nn.utils.rnn.pad_sequence(states, batch_first=True),
-            "attention_mask": (torch.arange(int(lengths.max())) < lengths[:, None]).long(),
+            "inputs_embeds": pad_sequence(states, batch_first=True),
+            "attention_mask": _mask(map(len, states)),
             "labels": torch.tensor([row["labels"] for row in rows]),
         }

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from training.progress import track
 
 _SENTENCES = 20_000
+_BATCH = 64
 
 
 def output_layer(model: PreTrainedModel) -> tuple[str, nn.Linear]:
@@ -38,11 +39,11 @@ def what_is_read(
     data: Dataset,
     collate: Callable[[list[dict[str, Any]]], dict[str, Tensor]],
     seed: int,
-    batch_size: int = 64,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return what a layer of a model reads of tokenized sentences, and the rows of these.
 
-    Of more than 20,000 sentences as many are drawn; parameters are those of `fit_output_layer`.
+    Of more than 20,000 sentences as many are drawn. `layer` is a part of `model`; the other
+    parameters are those of `fit_output_layer`.
     """
     drawn = np.random.default_rng(seed).permutation(len(data))[:_SENTENCES]
     drawn = drawn[np.argsort(np.array(data["length"])[drawn], kind="stable")[::-1]]
@@ -51,8 +52,8 @@ def what_is_read(
     rows = data.remove_columns("length")
     model.eval()
     with torch.inference_mode():
-        for start in track(range(0, len(drawn), batch_size), "reading"):
-            batch = collate(list(rows.select(drawn[start : start + batch_size])))
+        for start in track(range(0, len(drawn), _BATCH), "reading"):
+            batch = collate(list(rows.select(drawn[start : start + _BATCH])))
             model(**{name: values.to(model.device) for name, values in batch.items()})
     hook.remove()
     return torch.cat(read).numpy(), drawn
@@ -65,7 +66,6 @@ def fit_output_layer(
     targets: NDArray[np.bool_],
     kind: str,
     seed: int = 0,
-    batch_size: int = 64,
 ) -> None:
     """Set the output layer by logistic regression on what it reads of tokenized sentences.
 
@@ -84,8 +84,6 @@ def fit_output_layer(
         ``"multi-label"`` or ``"multi-class"``.
     seed
         Of the drawing.
-    batch_size
-        Sentences that the model reads at a time.
 
     Raises
     ------
@@ -93,7 +91,7 @@ def fit_output_layer(
         If the model has no linear layer that gives its logits.
     """
     layer = output_layer(model)[1]
-    features, drawn = what_is_read(model, layer, data, collate, seed, batch_size)
+    features, drawn = what_is_read(model, layer, data, collate, seed)
     true = targets[drawn]
     # Of classes one regression sets all rows, of labels each sets its own.
     columns = [true.argmax(1)] if kind == "multi-class" else list(true.T.astype(int))

@@ -19,8 +19,8 @@ from transformers import (
 
 from conflict_nlp import store
 from conflict_nlp.classifiers.torch import load_model
-from training.data import Task
 from training.output_layer import output_layer
+from training.task import Task
 
 log = logging.getLogger(__name__)
 

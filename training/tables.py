@@ -90,6 +90,12 @@ def _article(ids: Iterable[Any], texts: Iterable[Any]) -> str:
     return f"text-{hashlib.sha256(joined).hexdigest()[:16]}"
 
 
+def _index(value: Any) -> int:
+    """Return a position as a whole number, which programs also write as 1.0; 0 if it is none."""
+    text = str(value).strip().removesuffix(".0")
+    return int(text) if text.removeprefix("-").isdecimal() else 0
+
+
 def _delimited(path: Path, text: str) -> Table:
     rows = _rows(path, text)
     if not rows:
@@ -116,14 +122,15 @@ def _delimited(path: Path, text: str) -> Table:
     records: list[dict[str, Any]] = []
     for number, cells in rows[1:] if has_header else rows:
         row = dict(zip(names, cells))
+        if not any(map(str.strip, cells)):
+            continue  # cleared in a spreadsheet instead of deleted
         if is_sheet:
             row |= {name: row[name].removeprefix("'") for name in ("article", "text")}
-        index = row.get("index", "").strip()
         where = f"{path}, row {number}"
         record: dict[str, Any] = {
             "where": where,
             "article": _article((row.get("article"), row.get("id")), [row["text"]]),
-            "index": int(index) if index.removeprefix("-").isdecimal() else 0,
+            "index": _index(row.get("index")),
             "text": row["text"],
         }
         if len(labels) == 1:
@@ -155,10 +162,10 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     width = 0
     for delimiter in "\t" if is_tsv else ",;\t":
         stream = io.StringIO(text, newline="")
-        lines = (
-            csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-            if is_raw
-            else csv.reader(stream, delimiter=delimiter)
+        lines = csv.reader(
+            stream,
+            delimiter=delimiter,
+            quoting=csv.QUOTE_NONE if is_raw else csv.QUOTE_MINIMAL,
         )
         found = [(number, cells) for number, cells in enumerate(lines, start=1) if cells]
         if found and len(found[0][1]) > width:
@@ -212,39 +219,68 @@ def _json(path: Path, text: str) -> Table:
         if not isinstance(value, dict):
             raise ValueError(f"{where}: not an object with 'text' or 'sentences'")
         if isinstance(value.get("data"), dict):
-            annotations = value.get("annotations") or []
-            if annotations and all(each.get("was_cancelled") for each in annotations):
+            try:
+                choices = _choices(value)
+            except (AttributeError, LookupError, TypeError):
+                raise ValueError(f"{where}: no annotations as Label Studio exports them") from None
+            if choices is None:
                 skipped += 1
                 continue
-            value = value["data"] | {"label": _choices(value)}
+            value = value["data"] | {"label": choices}
         if isinstance(value.get("label"), list):  # doccano and Label Studio, with their scores
             labels |= dict.fromkeys(n[:-6] for n in value if n.endswith("_score"))
         sentences = [value] if value.get("sentences") is None else value["sentences"]
+        if not isinstance(sentences, list):
+            raise ValueError(
+                f"{where}: 'sentences' must be a list of objects with 'text', not {sentences!r}"
+            )
         for index, sentence in enumerate(sentences):
             if not isinstance(sentence, dict):
                 raise ValueError(f"{where}: sentence {index} is not an object with 'text'")
         texts = [sentence.get("text") for sentence in sentences]
         article = _article((value.get("article"), value.get("id")), texts)
         for index, sentence in enumerate(sentences):
-            place = {"where": where, "article": article, "index": sentence.get("index", index)}
-            records.append({**place, "text": sentence.get("text"), **_given(sentence)})
+            given = _given(where, sentence)
+            position = index if sentence.get("index") is None else _index(sentence["index"])
+            place = {"where": where, "article": article, "index": position}
+            records.append({**place, "text": sentence.get("text"), **given})
     if skipped:
         log.warning("%s: %d tasks that were skipped in review are left out", path, skipped)
     return Table(path, tuple(labels), records)
 
 
-def _given(sentence: dict[str, Any]) -> dict[str, Any]:
-    for name in ("targets", "labels"):
-        if sentence.get(name) is not None:
-            return {name: sentence[name]}
-    label = sentence.get("label")
-    if label is None or isinstance(label, list):
-        return {} if label is None else {"labels": label}
+def _given(where: str, sentence: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of a sentence's labels, or raise if it is not what its name asks for."""
+    targets, labels, label = (sentence.get(name) for name in ("targets", "labels", "label"))
+    if targets is not None:
+        if not isinstance(targets, list) or not all(isinstance(v, (int, float)) for v in targets):
+            raise ValueError(
+                f"{where}: 'targets' must be a list of probabilities, one a label, not {targets!r}"
+            )
+        return {"targets": targets}
+    if labels is None and isinstance(label, list):
+        labels = label
+    if labels is not None:
+        if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
+            raise ValueError(
+                f"{where}: 'labels' must be a list of names, [] if none holds, not {labels!r}"
+            )
+        return {"labels": labels}
+    if isinstance(label, dict):
+        raise ValueError(f"{where}: 'label' must be a name, a number or true or false, not {label}")
+    if label is None:
+        return {}
     return {"label": str(int(label) if isinstance(label, bool) else label)}
 
 
-def _choices(task: dict[str, Any]) -> list[str]:
-    """Return what people chose for a task of Label Studio, or else what was proposed to them."""
-    chosen = [a for a in task.get("annotations") or () if not a.get("was_cancelled")]
+def _choices(task: dict[str, Any]) -> list[str] | None:
+    """Return what people chose for a task of Label Studio, or else what was proposed to them.
+
+    None if they skipped it.
+    """
+    annotations = task.get("annotations") or []
+    chosen = [each for each in annotations if not each.get("was_cancelled")]
+    if annotations and not chosen:
+        return None
     results = (chosen or task.get("predictions") or [{}])[-1].get("result", [])
     return [name for each in results for name in each.get("value", {}).get("choices", [])]

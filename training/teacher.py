@@ -17,6 +17,7 @@ import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 from transformers import PreTrainedModel, Trainer
 
@@ -25,9 +26,9 @@ from conflict_nlp.calibration import Calibration
 from conflict_nlp.classifiers.onnx import OnnxClassifier
 from conflict_nlp.formats import Reader
 from conflict_nlp.sentences import split_sentences
-from training.data import Task, task_of
 from training.output_layer import what_is_read
 from training.progress import track
+from training.task import Task, task_of
 
 log = logging.getLogger(__name__)
 
@@ -172,14 +173,10 @@ class Student:
         """Set the map to the ridge regression of what the model reads of (20,000 of) `data`."""
         layer = self._model.to_teacher
         read, drawn = what_is_read(self._model, layer, data, collate, seed)
-        # In numpy, as torch may be told to multiply in bfloat16.
-        mean = read.mean(0)
-        features = read - mean
-        square = features.T @ features + np.eye(features.shape[1], dtype=np.float32)
-        weight = np.linalg.solve(square, features.T @ self._vectors[drawn.copy()].numpy())
+        fitted = Ridge(alpha=1.0).fit(read, self._vectors.numpy()[drawn])
         with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(weight.T))
-            layer.bias.copy_(torch.from_numpy(-mean @ weight))
+            layer.weight.copy_(torch.from_numpy(fitted.coef_))
+            layer.bias.copy_(torch.from_numpy(fitted.intercept_))
 
     def loss(self, rows: Tensor) -> Tensor:
         """Return how far the model's last reading is from the vectors of those sentences."""

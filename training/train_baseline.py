@@ -28,12 +28,15 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from conflict_nlp import store
 from conflict_nlp.classifiers.ngrams import WordNgramVectorizer
 from training.calibrate import fit, write_calibration
-from training.data import article_groups, find_task, read_sentences, warn_of_overlap
+from training.data import article_groups, read_sentences, warn_of_overlap
 from training.metrics import scores
 from training.options import errors_in_one_line, parse
 from training.progress import track
+from training.task import find_task
 
 log = logging.getLogger(__name__)
+
+_MOST_FEATURES = 60_000  # of words, and as many of characters
 
 GRID = {
     "classify__estimator__C": [3.0, 10.0, 30.0],
@@ -41,7 +44,7 @@ GRID = {
 }
 
 
-def pipeline(word_features: int, character_features: int, seed: int) -> Pipeline:
+def pipeline(seed: int) -> Pipeline:
     """Return the untrained classifier: word and character n-grams, one regression a label."""
     features = FeatureUnion(
         [
@@ -50,14 +53,14 @@ def pipeline(word_features: int, character_features: int, seed: int) -> Pipeline
                 TfidfVectorizer(
                     ngram_range=(1, 2),
                     sublinear_tf=True,
-                    max_features=word_features,
+                    max_features=_MOST_FEATURES,
                     dtype=np.float32,
                 ),
             ),
             (
                 "characters",
                 make_pipeline(
-                    WordNgramVectorizer(ngram_range=(5, 5), max_features=character_features),
+                    WordNgramVectorizer(ngram_range=(5, 5), max_features=_MOST_FEATURES),
                     TfidfTransformer(sublinear_tf=True),
                 ),
             ),
@@ -78,7 +81,7 @@ def train(options: argparse.Namespace) -> None:
     fitted = targets if len(task.labels) > 1 else targets[:, 0]  # scikit-learn wants no column
     groups = article_groups(data["article"])
     folds = GroupKFold(options.folds, shuffle=True, random_state=options.seed)
-    model = pipeline(options.word_features, options.character_features, options.seed)
+    model = pipeline(options.seed)
     trials = []
     for parameters in track(list(ParameterGrid(GRID)), "cross-validation"):
         model.set_params(**parameters)
@@ -157,8 +160,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--label-names", nargs="+", help="in the order of columns or classes")
     parser.add_argument("--test", type=Path, nargs="+", help="labelled files to score it on")
     parser.add_argument("--output", type=Path, required=True, help="model folder to write")
-    parser.add_argument("--word-features", type=int, default=60_000)
-    parser.add_argument("--character-features", type=int, default=60_000)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     options = parse(parser, argv)

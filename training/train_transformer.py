@@ -30,29 +30,23 @@ from datasets import Dataset
 from transformers import (
     DataCollatorWithPadding,
     EvalPrediction,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     Trainer,
     TrainingArguments,
     set_seed,
 )
 
-from conflict_nlp import store
 from training.checkpoints import begin, plain
-from training.data import (
-    Task,
-    find_task,
-    read_sentences,
-    split_articles,
-    task_of,
-    thin,
-    warn_of_overlap,
-)
+from training.data import thin
 from training.frozen import LowerLayers
+from training.inputs import Inputs, read_inputs
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
 from training.output_layer import fit_output_layer
 from training.start import readable_tokens, start
-from training.teacher import Student, StudentTrainer, Teacher, teach, unlabelled
+from training.task import Task
+from training.teacher import Student, StudentTrainer, teach, unlabelled
 
 log = logging.getLogger(__name__)
 
@@ -133,49 +127,10 @@ def trainer_arguments(
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train as `options` say; return what ``training.json`` holds."""
-    name = getattr(options, "from")
-    folder = None if name is None else store.read(store.find(name))
-    if not 0 <= options.development < 1:
-        raise ValueError(f"--development must be 0 or more and below 1, not {options.development}")
-    manifest = {} if folder is None else folder.manifest
-    known = None if folder is None else task_of(folder)
-    task = find_task(options.data, options.label_names, known)
-    options.max_length = options.max_length or manifest.get("max_length", 128)
-    training, development = split_articles(read_sentences(options.data, task), options.development)
-    if options.unlabelled and not options.teacher:
-        raise ValueError("--unlabelled needs --teacher, whose scores stand for labels")
-    if options.teacher and options.freeze_layers:
-        raise ValueError("--teacher and --freeze-layers do not go together")
-    teacher = Teacher(options.teacher, task) if options.teacher else None
-    if options.keep_best:
-        nothing = np.zeros((1, len(task.labels)), np.bool_)
-        known_scores = scores(nothing, nothing, task)
-        if options.keep_best not in known_scores:
-            raise ValueError(
-                f"--keep-best: no score {options.keep_best!r}; known: {', '.join(known_scores)}"
-            )
-    if not len(training):
-        raise ValueError("no article is left to train on: give more, or hold out fewer")
-    if options.development_data:
-        development = read_sentences(options.development_data, task)
-    if options.keep_best and not len(development):
-        raise ValueError("--keep-best needs development sentences, on which it is measured")
-    test = read_sentences(options.test, task) if options.test else None
-    others = {"development": development, "test": test}
-    warn_of_overlap(training, {name: data for name, data in others.items() if data})
-    set_seed(options.seed)  # a new output layer starts at random
-    model, tokenizer, is_new = start(options.base if folder is None else folder, task)
-    stays = known is not None and (task.labels, task.kind) == (known.labels, known.kind)
-    if known is not None and not stays:
-        is_new = True
-        log.warning(
-            "the output layer is made new: the model has the labels %s (%s), the data %s (%s)",
-            *(", ".join(known.labels), known.kind, ", ".join(task.labels), task.kind),
-        )
-    positions = readable_tokens(model)
-    if positions is not None and positions < options.max_length:
-        log.warning("the model reads at most %d tokens of a text", positions)
-        options.max_length = positions
+    inputs = read_inputs(options)
+    task, training = inputs.task, inputs.training
+    development, test = inputs.development, inputs.test
+    model, tokenizer, is_new = _model(options, inputs)
     if options.at_most:
         training = thin(training, options.at_most, options.seed)
     began = time.monotonic()
@@ -187,8 +142,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     texts = unlabelled(options.unlabelled or (), apart)
     begin(options, task, arguments, texts)
     student = None
-    if teacher is not None:
-        training, vectors = teach(training, texts, teacher)
+    if inputs.teacher is not None:
+        training, vectors = teach(training, texts, inputs.teacher)
         student = Student(model, vectors)
     log.info("%d training, %d development sentences", len(training), len(development))
 
@@ -244,20 +199,38 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             if "eval_loss" in step
         ],
     }
-    # What `training.export_onnx` reads; an earlier run may have left its own.
-    for left in ("development.jsonl", "calibration.json", "context.json"):
-        (options.output / left).unlink(missing_ok=True)
-    if len(development):
-        development.to_json(options.output / "development.jsonl")
-    if folder is not None and stays:
-        for name in {"calibration.json", "context.json"} & folder.files.keys():
-            (options.output / name).write_bytes(folder.file(name))
+    inputs.leave_for_export(options.output)
     for name, prediction in predictions.items():
         found = EvalPrediction(prediction.predictions, prediction.label_ids)
         record[name] = measure(found, task)
         print(name, json.dumps(record[name], indent=1))
     (options.output / "training.json").write_text(json.dumps(record, indent=2) + "\n")
     return record
+
+
+def _model(
+    options: argparse.Namespace, inputs: Inputs
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, bool]:
+    """Return the model to train, its tokenizer, and whether its output layer is new.
+
+    Sets ``options.max_length`` to the tokens that are read of a text.
+    """
+    folder, known, task = inputs.folder, inputs.known, inputs.task
+    manifest = {} if folder is None else folder.manifest
+    options.max_length = options.max_length or manifest.get("max_length", 128)
+    set_seed(options.seed)  # a new output layer starts at random
+    model, tokenizer, is_new = start(options.base if folder is None else folder, task)
+    if known is not None and not inputs.keeps_labels:
+        is_new = True
+        log.warning(
+            "the output layer is made new: the model has the labels %s (%s), the data %s (%s)",
+            *(", ".join(known.labels), known.kind, ", ".join(task.labels), task.kind),
+        )
+    positions = readable_tokens(model)
+    if positions is not None and positions < options.max_length:
+        log.warning("the model reads at most %d tokens of a text", positions)
+        options.max_length = positions
+    return model, tokenizer, is_new
 
 
 def main(argv: Sequence[str] | None = None) -> None:
