@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from conflict_nlp import page as parts
 from conflict_nlp import rows, store
-from conflict_nlp.formats import Article
+from conflict_nlp.columns import Article
 from conflict_nlp.kinds import KINDS
 from conflict_nlp.labels import DEFINITIONS
 from conflict_nlp.predict import Tagger
@@ -121,7 +121,7 @@ def build(model: str = "default", trust: bool = False) -> Any:
         moved = {
             label: value for label, value in zip(labels, values) if value != round(own[label], 2)
         }
-        return parts.with_thresholds(article, own | moved) if has_thresholds else article
+        return load(kept.model).relabel(article, moved if has_thresholds else {})
 
     def show(kept: Kept, number: int | None, *values: float) -> str:
         return "" if number is None else html_fragment(shown_as(kept, number, values))
@@ -175,9 +175,8 @@ def build(model: str = "default", trust: bool = False) -> Any:
 
     def explain(kept: Kept, number: int, event: Any) -> str:
         article = kept.articles[number][1]
-        headline = article.headline
-        titles = [headline] if headline is not None and headline.text.strip() else []
-        sentence = [*titles, *article.sentences][event.index]
+        before = [] if article.headline is None else [article.headline]
+        sentence = [*before, *article.sentences][event.index]
         return parts.explanation(sentence, load(kept.model).explain(sentence.text))
 
     explain.__annotations__["event"] = gr.EventData  # tells Gradio what to pass

@@ -70,7 +70,7 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], task: str = "multi-label") -> Calibration:
-        """Read what `to_dict` returned; raises KeyError or ValueError if it is malformed."""
+        """Read what `to_dict` returned; raises KeyError, TypeError or ValueError if malformed."""
         if task not in TASKS:
             raise ValueError(f"task {task!r} is none of {TASKS}")
         labels = tuple(values)
@@ -82,9 +82,10 @@ class Calibration:
         }
         if not all(np.isfinite(column).all() for column in columns.values()):
             raise ValueError("calibration values must be finite")
-        for key in ("tails", "uncertain"):
-            if columns[key].shape != (len(labels), 2):
-                raise ValueError(f"{key!r} must hold two numbers")
+        for key, column in columns.items():
+            count = 2 if key in ("tails", "uncertain") else 1
+            if column.shape != (len(labels), 2)[:count]:
+                raise ValueError(f"{key!r} must hold {('one number', 'two numbers')[count - 1]}")
         columns["thresholds"] = columns.pop("threshold")
         return cls(labels, **columns, task=task)
 
@@ -155,7 +156,13 @@ class Calibration:
             chosen[self.labels.index(label)] = value
         return chosen
 
-    def is_uncertain(self, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Tell for each score, bool [n, labels], whether it lies in the uncertain band."""
-        inside = (scores >= self.uncertain[:, 0]) & (scores <= self.uncertain[:, 1])
-        return np.asarray(inside, np.bool_)
+    def is_uncertain(
+        self, scores: NDArray[np.float32], given: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Tell for each score, bool [n, labels], whether giving or not giving it is uncertain.
+
+        `given` (bool [n, labels], of `given`) may come from any thresholds: a label that is given
+        is uncertain up to the highest score of the band, one that is not from the lowest on.
+        """
+        low, high = self.uncertain.T
+        return np.asarray(np.where(given, scores <= high, scores >= low), np.bool_)

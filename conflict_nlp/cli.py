@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from conflict_nlp import __version__
-from conflict_nlp.output import Format, OutputError, write
+from conflict_nlp.output import Format, OutputError, may_hold_articles, write
 from conflict_nlp.server import serve
 
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what takes long to import is imported where it is used
     from conflict_nlp.predict import Tagger
 
 app = typer.Typer(
-    help="Tag every sentence of news articles on armed conflict.",
+    help="Tag every sentence of English news articles on armed conflict.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -54,6 +54,9 @@ Trust = Annotated[bool, typer.Option("--trust", help="The --model folder may run
 TextColumn = Annotated[str | None, _option("NAME", "Column of the text in tables.")]
 TitleColumn = Annotated[str | None, _option("NAME", "Column of the title in tables.")]
 IdColumn = Annotated[str | None, _option("NAME", "Column that names the article.")]
+Keep = Annotated[
+    list[str] | None, _option("NAME", "Column to keep in the output, such as the date.")
+]
 
 
 @app.command(epilog="Example: conflict-nlp tag news/ --summary --output news.csv")
@@ -72,6 +75,7 @@ def tag(
     text_column: TextColumn = None,
     title_column: TitleColumn = None,
     id_column: IdColumn = None,
+    keep: Keep = None,
     summary: Annotated[bool, typer.Option("--summary", help="One row an article.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="html: underline what carried a label; slow.")
@@ -80,14 +84,16 @@ def tag(
         bool, typer.Option("--resume", help="Go on with an --output that was interrupted.")
     ] = False,
 ) -> None:
-    """Tag each sentence of articles.
+    """Tag each sentence of articles in English.
 
     FILE is a file or folder; - or none is standard input. Read are text, HTML,
-    JSON lines, CSV and parquet, plain or with gzip.
+    JSON, JSON lines, CSV and parquet, plain or with gzip.
     """
     chosen = _format(format, output, summary, resume, explain)
+    if keep and chosen in (Format.html, Format.table):
+        _fail("--keep needs csv, jsonl or parquet", 2)
     can_resume = output is not None and chosen in (Format.jsonl, Format.csv)
-    columns = (text_column, title_column, id_column)
+    columns = (text_column, title_column, id_column, keep)
     with _reading(files, columns, output, model, trust, can_resume, resume) as (reader, tagger):
         limits = _thresholds(threshold or [], tagger)
         write(
@@ -125,19 +131,18 @@ def review(
     from conflict_nlp.terminal import watched
 
     ends = {".csv": "csv", ".json": "label-studio", ".jsonl": "doccano", "": "csv"}
-    known = [each.value for each in review.SheetFormat]
     format = format or ends.get(out.suffix.lower())
     if os.path.lexists(out):
         _fail(f"--out {out} exists: take a new name, for corrections may stand in it", 2)
     if format is None:
         _fail(f"--out {out}: its end tells no format; give --format, or .csv, .json or .jsonl", 2)
-    if format not in known:
-        _fail(f"--format {format}: known are {', '.join(known)}", 2)
+    if format not in review.FORMATS:
+        _fail(f"--format {format}: known are {', '.join(review.FORMATS)}", 2)
     if not os.path.isdir(out.parent):  # noqa: PTH112 (where access is denied, is_dir raises)
         _fail(f"cannot write {out}: no folder {out.parent}", 2)
     if not os.access(out.parent, os.W_OK):
         _fail(f"cannot write {out}: the folder {out.parent} may not be written to", 2)
-    columns = (text_column, title_column, id_column)
+    columns = (text_column, title_column, id_column, None)
     with _reading(files, columns, out, model, trust) as (reader, tagger):
         tagged = watched(rows.whole_articles(rows.tag(tagger, reader)), reader, out)
         count = review.write_sheet(tagged, tagger.thresholds, out, format=format, count=limit)
@@ -161,7 +166,7 @@ app.command("app", epilog="Example: conflict-nlp app --model baseline")(serve)
 @contextmanager
 def _reading(
     files: list[str] | None,
-    columns: tuple[str | None, str | None, str | None],
+    columns: tuple[str | None, str | None, str | None, list[str] | None],
     output: Path | None,
     model: str,
     trust: bool,
@@ -177,22 +182,33 @@ def _reading(
     if not any(name == "-" or os.path.lexists(name) for name in names):
         _fail(f"no such file or folder: {', '.join(names)}", 2)
     from conflict_nlp.formats import Reader, is_same
-    from conflict_nlp.store import ModelError
+    from conflict_nlp.store import ModelError, shipped_models
 
     reader = None
     try:
         written = _descriptor(sys.stdout) if output is None else output
         if written is not None and any(is_same(name, written) for name in names if name != "-"):
             _fail(f"{output or 'standard output'} is one of the files to read", 2)
-        if output is not None and not resumes and _may_hold_articles(output, names):
+        if output is not None and not resumes and may_hold_articles(output, names):
             _fail(
                 f"--output {output} exists in a folder to be read, and is not known as output of "
                 "this program: take another name, or remove it",
                 2,
             )
         tagger = _load(model, trust)
-        options = dict(zip(("text_column", "title_column", "id_column"), columns))
-        reader = Reader(names, **options, leave_out=written, note=_note)
+        # A folder may hold a model of any language.
+        is_english = tagger.info["model"] in shipped_models()
+        text, title, id, keep = columns
+        reader = Reader(
+            names,
+            text_column=text,
+            title_column=title,
+            id_column=id,
+            keep=keep or (),
+            leave_out=written,
+            note=_note,
+            expects_english=is_english,
+        )
         if "-" in names and sys.stdin.isatty():
             _note("reading standard input; Ctrl-D ends it")
         yield reader, tagger
@@ -249,19 +265,6 @@ def _descriptor(stream: Any) -> int | None:
         return int(stream.fileno())
     except (AttributeError, OSError):  # a stream that is no file
         return None
-
-
-def _may_hold_articles(output: Path, names: list[str]) -> bool:
-    """Tell whether writing to `output` could lose what is to be read with its folder."""
-    from conflict_nlp.formats import OWN, Reader
-    from conflict_nlp.kinds import is_read
-
-    folders = {Path(name).resolve() for name in names}
-    is_within = bool(folders & {*output.resolve().parents}) and is_read(output.name)
-    if not output.is_file() or not is_within or not output.stat().st_size:
-        return False
-    reader = Reader([output], note=lambda line: None)
-    return any(True for _ in reader) or not any(OWN in problem for problem in reader.problems)
 
 
 def _load(model: str, trust: bool) -> Tagger:

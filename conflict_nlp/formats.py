@@ -22,42 +22,21 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-from conflict_nlp import kinds
+from conflict_nlp import kinds, webpages
+from conflict_nlp.columns import OWN, TEXT_COLUMNS, Article, Columns, holds_tags
 from conflict_nlp.decoding import Decoder
 from conflict_nlp.delimited import read_rows
+from conflict_nlp.notices import Notices
 from conflict_nlp.sentences import storable
 
-TEXT_COLUMNS = (
-    *("text", "body", "content", "article", "article_text", "article_body", "full_text"),
-    *("fulltext", "maintext", "main_text", "story", "document"),
-)
-TITLE_COLUMNS = ("title", "headline")
-ID_COLUMNS = ("id", "article_id", "doc_id", "document_id", "uuid", "url", "link")
-GENERATOR = '<meta name="generator" content="conflict_nlp">'
-"""By this a page of tags is known, and not read as an article."""
+__all__ = ["Article", "Reader", "is_same"]
 
-_SHOWN_PROBLEMS = 50
-_CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
-OWN = "it holds what conflict-nlp wrote, no articles"
-"""What is said of files of tags, sheets and pages."""
-_EXTRA = 'pip install "conflict-nlp[files]"'
+_DOCUMENT = re.compile(r"\s*(?:\[|\{\s*$)")
+_SHOWN_PROBLEMS, _SHOWN_NAMES = 50, 5
 
 Rows = Iterator[tuple[int, dict[str, Any]]]
-
-
-class Article(NamedTuple):
-    """An article as it was read.
-
-    `id` is the value of the id column; without one the file's name, for a row of a table followed
-    by ``:`` and the number of the row (JSON lines: of the line), the first being 1. `title` is
-    None where the title, if any, is part of `text`.
-    """
-
-    id: str
-    title: str | None
-    text: str
 
 
 class _WholeLines(io.FileIO):
@@ -83,14 +62,18 @@ class Reader:
         are read, also in folders below, in the order of their names; hidden ones are not, nor
         links to folders.
     text_column, title_column, id_column
-        Columns of tables and fields of JSON lines; None takes the first of `TEXT_COLUMNS`,
-        `TITLE_COLUMNS` and `ID_COLUMNS` that is there, in lower or upper case. Tags and sheets
-        that the program wrote are read only if the file and its column are named.
+        Columns of tables and fields of JSON; None takes the first usual name that is there, see
+        `conflict_nlp.columns`. Tags and sheets that the program wrote are read only if the file
+        and its column are named.
+    keep
+        Other columns that go with each article, as `Article.kept`.
     leave_out
         File, or descriptor of one, that is not read though it lies in one of the folders.
     note
         Called with a line on what a user should know and is no problem, such as the encoding of
-        a file that is not UTF-8.
+        a file that is not UTF-8, or, when all is read, how many articles have no text.
+    expects_english
+        Whether a note tells of articles in what does not look like English.
 
     Attributes
     ----------
@@ -107,14 +90,15 @@ class Reader:
         text_column: str | None = None,
         title_column: str | None = None,
         id_column: str | None = None,
+        keep: Sequence[str] = (),
         leave_out: str | os.PathLike[str] | int | None = None,
         note: Callable[[str], object] = warnings.warn,
+        expects_english: bool = False,
     ) -> None:
         self.problems: list[str] = []
         self.problem_count = 0
-        self._text = (text_column, TEXT_COLUMNS, "--text-column")
-        self._title = (title_column, TITLE_COLUMNS, "--title-column")
-        self._id = (id_column, ID_COLUMNS, "--id-column")
+        self._columns = Columns(text_column, title_column, id_column, keep)
+        self._expects_english = expects_english
         self._left_out = leave_out
         self._note = note
         self._done = 0
@@ -130,7 +114,7 @@ class Reader:
         if name == "-" or not os.path.isdir(name):  # noqa: PTH112
             yield name
             return
-        others = 0
+        others: list[str] = []
         walk = os.walk(name, onerror=lambda e: self._failed(f"{e.filename}: {e.strerror}"))
         for folder, inner, files in walk:
             inner[:] = sorted(each for each in inner if not each.startswith("."))
@@ -139,11 +123,20 @@ class Reader:
             for file in sorted(each for each in files if not each.startswith(".")):
                 path = Path(folder, file)
                 if not kinds.is_read(file):
-                    others += 1
+                    others.append(str(path.relative_to(name)))
                 elif self._left_out is None or not is_same(path, self._left_out):
                     yield str(path)
         if others:
-            self._note(f"{name}: files left out, as not {' '.join(kinds.KINDS)}: {others}")
+            more = f", and {len(others) - _SHOWN_NAMES} more" if len(others) > _SHOWN_NAMES else ""
+            self._note(
+                f"{name}: left out, as not {' '.join(kinds.KINDS)}: "
+                f"{', '.join(others[:_SHOWN_NAMES])}{more}"
+            )
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The columns to keep."""
+        return self._columns.kept
 
     @property
     def size(self) -> int | None:
@@ -160,6 +153,14 @@ class Reader:
         return self._done + (raw.tell() if raw and not raw.closed and raw.seekable() else 0)
 
     def __iter__(self) -> Iterator[Article]:
+        notices = Notices(of_english=self._expects_english)
+        for article in self._read():
+            notices.add(article)
+            yield article
+        for line in notices.lines():
+            self._note(line)
+
+    def _read(self) -> Iterator[Article]:
         for name in self._files:
             size = 0
             try:
@@ -176,78 +177,39 @@ class Reader:
         if stream.peek(2)[:2] == b"\x1f\x8b":
             stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
         decoder = Decoder(name, self._note, self._failed)
-        is_table = any(named is not None for named, *_ in (self._text, self._title, self._id))
-        known = None if is_table else TEXT_COLUMNS
+        known = None if self._columns.is_named else TEXT_COLUMNS
+        nothing = dict.fromkeys(self.kept)
         kind = kinds.by_name(name) or kinds.by_start(stream.peek(1024), known)
         if kind == "text":
-            yield Article(storable(name), None, decoder.text(stream.read()))
+            yield Article(storable(name), None, decoder.text(stream.read()), nothing)
         elif kind == "html":
             data = stream.read()
-            declared = _CHARSET.search(data[:2048])
-            page = decoder.text(data, declared=declared[1].decode("ascii") if declared else None)
-            yield Article(storable(name), *_main_text(page))
+            page = decoder.text(data, declared=webpages.charset(data))
+            yield Article(storable(name), *webpages.main_text(page), nothing)
         else:
-            if kind == "jsonl":
-                rows = self._json_lines(name, decoder.lines(stream))
+            if kind == "json":
+                rows = self._json(name, decoder.lines(stream))
             elif kind == "csv":
                 rows = self._table(name, decoder.lines(stream))
             else:
                 rows = self._parquet(name, stream)
             for number, row in rows:
                 try:
-                    yield self._article(f"{name}:{number}", row)
+                    yield self._columns.article(f"{name}:{number}", row)
                 except ValueError as error:
                     self._failed(f"{name}:{number}: {error}")
 
-    def _article(self, place: str, row: dict[str, Any]) -> Article:
-        text_column, title_column, id_column = self._columns(list(row))
-        text = row[text_column]
-        title = row[title_column] if title_column is not None else None
-        identity = row[id_column] if id_column is not None else None
-        if not isinstance(text, str):
-            raise ValueError(f"{text_column!r} is {_name(text)}, no text")
-        if not isinstance(title, str | None):
-            raise ValueError(f"{title_column!r} is {_name(title)}, no text")
-        if isinstance(identity, bytes):
-            identity = identity.decode("utf-8", "replace")
-        identity = "" if identity is None else str(identity).strip()
-        title = title if title and title.strip() else None
-        return Article(storable(identity or place), title, text)
-
-    def _columns(self, fields: list[str]) -> tuple[str, str | None, str | None]:
-        text = _choose(fields, *self._text)
-        if text is None:
-            raise ValueError(f"name the column of the text with --text-column; {_listed(fields)}")
-        return text, _choose(fields, *self._title), _choose(fields, *self._id)
-
     def _refuse_tags(self, name: str, fields: Sequence[str]) -> None:
-        if name not in self._named and _holds_tags(fields):
+        if name not in self._named and holds_tags(fields):
             raise ValueError(f"{OWN}; to read it all the same, name the file and its --text-column")
 
-    def _header(self, name: str, fields: list[str]) -> list[str]:
-        """Return the columns of a table that are read."""
-        self._refuse_tags(name, fields)
-        chosen = [column for column in self._columns(fields) if column is not None]
-        for column in chosen:
-            if fields.count(column) > 1:
-                raise ValueError(f"{fields.count(column)} columns have the name {column!r}")
-        return chosen
-
-    def _json_lines(self, name: str, lines: Iterator[str]) -> Rows:
+    def _json(self, name: str, lines: Iterator[str]) -> Rows:
         # A row may lack an optional field, as exports leave out what has no value; all may not.
-        optional = {named: option for named, _, option in (self._title, self._id) if named}
+        optional = self._columns.optional
         lacking, rows = dict(optional), 0
-        for number, line in enumerate(lines, 1):
-            if number == 1 and line.strip() in ("{", "["):
-                raise ValueError("this is one JSON document; give JSON lines, one object a line")
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError(f"no object but {type(row).__name__}")
-            except (ValueError, RecursionError) as error:
-                self._failed(f"{name}:{number}: bad JSON: {getattr(error, 'msg', error)}")
+        for number, row in self._json_values(name, lines):
+            if not isinstance(row, dict):
+                self._failed(f"{name}:{number}: bad JSON: no object but {type(row).__name__}")
                 continue
             lacking = {column: lacking[column] for column in lacking if column not in row}
             row = {**dict.fromkeys(optional), **row}
@@ -258,13 +220,42 @@ class Reader:
         for column, option in lacking.items() if rows else ():
             self._failed(f"{name}: no row has the column {column!r} for {option}")
 
+    def _json_values(self, name: str, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
+        """Yield what stands in each line, or in one document: the items of an array, or itself."""
+        first = next(lines, "")
+        try:
+            value, is_document = json.loads(first), False
+        except (ValueError, RecursionError):
+            value, is_document = None, bool(_DOCUMENT.match(first)) or name.endswith(".json")
+        if is_document:  # of several lines
+            rest = "".join(lines)
+            try:
+                value = json.loads(first + rest)
+            except (ValueError, RecursionError) as error:
+                if first.strip() in ("{", "["):
+                    raise ValueError(f"bad JSON: {error}") from None
+                lines = io.StringIO(rest, newline="")
+            else:
+                value = value if isinstance(value, list) else [value]
+        if isinstance(value, list):
+            yield from enumerate(value, 1)
+            first = ""
+        for number, line in enumerate(chain([first], lines), 1):
+            if not line.strip():
+                continue
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                self._failed(f"{name}:{number}: bad JSON: {getattr(error, 'msg', error)}")
+
     def _table(self, name: str, lines: Iterator[str]) -> Rows:
         delimiters = "\t,;|" if kinds.suffix(name) == ".tsv" else ",;\t|"
         rows = read_rows(
             lines, lambda number, reason: self._failed(f"{name}:{number}: {reason}"), delimiters
         )
         _, header = next(rows)
-        self._header(name, header)
+        self._refuse_tags(name, header)
+        self._columns.header(header)
         for number, row in rows:
             yield number, dict(zip(header, row))
 
@@ -272,10 +263,11 @@ class Reader:
         try:
             from pyarrow.parquet import ParquetFile
         except ImportError:
-            raise ImportError(f"parquet needs pyarrow: {_EXTRA}") from None
+            raise ImportError(f"parquet needs pyarrow: {webpages.EXTRA}") from None
         try:
             file = ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
-            columns = self._header(name, file.schema_arrow.names)
+            self._refuse_tags(name, file.schema_arrow.names)
+            columns = self._columns.header(file.schema_arrow.names)
             batches = file.iter_batches(batch_size=256, columns=columns)
             yield from enumerate(chain.from_iterable(batch.to_pylist() for batch in batches), 1)
         except (OSError, ValueError, MemoryError):
@@ -305,45 +297,3 @@ def is_same(name: str | os.PathLike[str], output: str | os.PathLike[str] | int) 
         return stat.S_ISREG(found.st_mode) and os.path.samestat(Path(name).stat(), found)
     except OSError:
         return False
-
-
-def _holds_tags(fields: Sequence[str]) -> bool:
-    """Tell the rows of `conflict_nlp.rows` and the sheets of `conflict_nlp.review`."""
-    ends = {"scores" if field == "scores" else field[-6:] for field in fields}
-    return ({"article", "index", "text"} <= {*fields} and bool({"scores", "_score"} & ends)) or (
-        {"article", "title", "sentences"} <= {*fields} and "_share" in ends
-    )
-
-
-def _choose(
-    fields: list[str], wanted: str | None, guesses: Sequence[str], option: str
-) -> str | None:
-    if wanted is None:
-        by_name = {field.strip().lower(): field for field in reversed(fields)}
-        return next((by_name[guess] for guess in guesses if guess in by_name), None)
-    if wanted not in fields:
-        raise ValueError(f"no column {wanted!r} for {option}; {_listed(fields)}")
-    return wanted
-
-
-def _listed(fields: list[str]) -> str:
-    return f"it has {', '.join(map(repr, fields))}" if fields else "it has no columns"
-
-
-def _name(value: object) -> str:
-    return "empty" if value is None else f"of type {type(value).__name__}"
-
-
-def _main_text(page: str) -> tuple[str | None, str]:
-    if GENERATOR in page[:2048]:
-        raise ValueError(OWN)
-    try:
-        import trafilatura
-    except ImportError as error:  # or of what it needs in its turn
-        reason = str(error).partition("\n")[0]
-        raise ImportError(f"HTML needs trafilatura: {_EXTRA} ({reason})") from None
-    found = trafilatura.bare_extraction(page, with_metadata=True, include_comments=False)
-    if found is None or not found.text:
-        raise ValueError("no article text found in the page")
-    title = found.title or None
-    return title, found.text.removeprefix(f"{title}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,22 +10,35 @@ if TYPE_CHECKING:
 
 
 def tag_frame(
-    tagger: Tagger, df: Any, text_column: str, title_column: str | None, id_column: str | None
+    tagger: Tagger,
+    df: Any,
+    columns: tuple[str, str | None, str | None],
+    keep: Sequence[str],
+    thresholds: Mapping[str, float] | None,
 ) -> Any:
-    """Tag the article in each row; see `conflict_nlp.predict.Tagger.tag_frame`."""
+    """Tag the article in each row; see `conflict_nlp.predict.Tagger.tag_frame`.
+
+    `columns` are those of the text, the title and the name.
+    """
     try:
         import pandas as pd  # type: ignore[import-untyped]
     except ImportError:
         raise ImportError("tag_frame needs pandas: pip install pandas") from None
     from conflict_nlp import rows
-    from conflict_nlp.formats import Article
+    from conflict_nlp.columns import Article
 
     if not isinstance(df, pd.DataFrame):
+        kind = type(df)
+        mend = "df.to_pandas(), or " if hasattr(df, "to_pandas") else ""
         raise TypeError(
-            f"df must be a pandas DataFrame, not {type(df).__name__}; for other tables see "
-            "Tagger.predict_proba and TaggedArticle.to_records"
+            f"df must be a pandas DataFrame, not {kind.__module__}.{kind.__name__}: give {mend}"
+            "the texts to Tagger.tag_articles"
         )
-    for column in (text_column, title_column, id_column):
+    text_column, title_column, id_column = columns
+    if isinstance(keep, str):
+        raise TypeError(f"keep must be a list of columns, such as [{keep!r}]")
+    names_out = rows.columns(tagger.labels, kept=keep)
+    for column in (*columns, *keep):
         if column is not None and column not in df.columns:
             known = ", ".join(map(str, df.columns))
             raise ValueError(f"df has no column {column!r}; it has: {known}")
@@ -44,6 +58,11 @@ def tag_frame(
                 )
         has_title = not is_missing and title.strip()
         articles.append(Article(str(position), title if has_title else None, text))
-    tagged = rows.flat_rows(rows.tag(tagger, articles))
-    made = [{**row, "article": names[int(row["article"])]} for row in tagged]
-    return pd.DataFrame(made, columns=rows.columns(tagger.labels))
+    tagged = rows.flat_rows(rows.tag(tagger, articles, thresholds))
+    made = [(int(row["article"]), row) for row in tagged]
+    result = pd.DataFrame([row for _, row in made], columns=names_out)
+    places = [place for place, _ in made]
+    result["article"] = [names[place] for place in places]
+    for column in keep:  # a column keeps its type
+        result[column] = df[column].iloc[places].reset_index(drop=True)
+    return result

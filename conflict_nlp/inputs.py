@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import repeat, zip_longest
+from typing import Any
 
 
 def strings(sentences: Iterable[str]) -> Iterator[str]:
@@ -49,6 +51,36 @@ def _article(sentences: Iterable[str], position: int) -> list[str]:
         return list(strings(sentences))
     except TypeError as error:
         raise TypeError(f"article {position}: {error}") from None
+
+
+def titled(
+    texts: Iterable[str], titles: Iterable[str | None] | None
+) -> Iterator[tuple[str, str | None]]:
+    """Yield each text with its title; raises TypeError that names the position of what is none.
+
+    What is no iterable of texts or titles at all raises at the call; titles that are too few or
+    too many raise ValueError where they end.
+    """
+    for name, given in (("texts", texts), ("titles", [] if titles is None else titles)):
+        if _is_single(given) or hasattr(given, "columns"):
+            raise TypeError(f"{name} must be an iterable of strings, not {type(given).__name__}")
+    return _titled(texts, titles)
+
+
+def _titled(
+    texts: Iterable[str], titles: Iterable[str | None] | None
+) -> Iterator[tuple[str, str | None]]:
+    none = object()
+    pairs: Iterable[tuple[Any, Any]] = zip(texts, repeat(None))
+    if titles is not None:
+        pairs = zip_longest(texts, titles, fillvalue=none)
+    for position, (text, title) in enumerate(pairs):
+        if text is none or title is none:
+            raise ValueError(f"there are {'more' if text is none else 'fewer'} titles than texts")
+        for name, value in (("text", text), ("title", "" if title is None else title)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} {position} must be a string, not {type(value).__name__}")
+        yield text, title
 
 
 def _is_single(value: object) -> bool:

@@ -10,12 +10,14 @@ from pathlib import Path
 KINDS = {
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
     **dict.fromkeys((".html", ".htm"), "html"),
-    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "json"),
     **dict.fromkeys((".csv", ".tsv"), "csv"),
     ".parquet": "parquet",
 }
 """What a file holds, by the end of its name."""
 
+META = ".meta.json"
+"""How the name of a file ends that tells what made another."""
 _COMMENTS = re.compile(rb"(?:<!--.*?-->\s*)+", re.DOTALL)
 _JSON = re.compile(rb"\{\s*(?:[\"}]|$)|\[\s*(?:\{|$)|\[[\r\n]")
 _COLUMN = re.compile(r"\w[\w .:/()#-]{,39}")
@@ -24,7 +26,7 @@ _OTHER = {b"%pdf": "PDF", rb"{\rtf": "RTF", b"pk\3\4": "an office document or a 
 
 def is_read(name: str) -> bool:
     """Tell whether a file of that name is read with its folder."""
-    return by_name(name) is not None and not name.startswith(".")
+    return by_name(name) is not None and not name.startswith(".") and not name.endswith(META)
 
 
 def by_name(name: str) -> str | None:
@@ -67,7 +69,7 @@ def by_start(start: bytes, columns: Collection[str] | None) -> str:
     if is_xhtml or start.startswith((b"<!doctype html", b"<html")):
         return "html"
     if _JSON.match(start):
-        return "jsonl"
+        return "json"
     line = re.split(rb"[\r\n]", start, maxsplit=1)[0].strip().decode("utf-8", "replace")
     fields = [field.strip('"') for field in re.split(r"[,;\t|]", line)]
     # In prose a blank follows a comma. The index of a data frame has no name.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from conflict_nlp.kinds import META, is_read
 
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
     from conflict_nlp.formats import Reader
@@ -47,6 +50,9 @@ def write(
 ) -> None:
     """Tag all that the reader reads, and write it to `output`, or to standard output for None.
 
+    Beside an `output` of jsonl, csv or parquet, ``OUTPUT.meta.json`` tells what made it: the
+    `Tagger.info`, the thresholds in force among it, and what the rows are.
+
     Parameters
     ----------
     reader
@@ -71,19 +77,31 @@ def write(
     OSError
         If writing fails.
     OutputError
-        If the file cannot be opened, or is not what `resume` could go on with.
+        If the file cannot be opened, is not what `resume` could go on with, or a column to keep
+        has the name of one of the output.
     """
     from conflict_nlp import rows
     from conflict_nlp.terminal import watched
 
+    try:
+        names = rows.columns(tagger.labels, summary=summary, kept=reader.kept)
+    except ValueError as error:
+        raise OutputError(f"--keep: {error}") from None
     articles = iter(reader)
     offset = 0
     done: Counter[str] = Counter()
+    made_by = tagger.info
+    made_by["thresholds"] |= thresholds
+    made_by |= {"rows": "articles" if summary else "sentences", "keep": list(reader.kept)}
     if resume and output is not None:
         from conflict_nlp.resume import remaining, written
 
         try:
-            done, offset = written(output, format.value, tagger.labels, summary=summary)
+            if output.exists():
+                _check_same(output, made_by)
+            done, offset = written(
+                output, format.value, tagger.labels, summary=summary, kept=reader.kept
+            )
             count = done.total()
             articles = remaining(articles, done, summary=summary)
         except ValueError as error:
@@ -111,7 +129,9 @@ def write(
                         words.setdefault(sentence, {}).update(carried)
             stream.write(html_page(whole, words=words))
             return
-        names = rows.columns(tagger.labels, summary=summary)
+        if output is not None and _is_file(output):
+            text = json.dumps(made_by, indent=2)
+            _meta(output).write_text(text + "\n", encoding="utf-8")
         if summary:
             made = rows.summary_rows(tagged, tagger.labels)
         else:
@@ -122,9 +142,43 @@ def write(
         elif format is Format.csv:
             rows.write_csv(made, stream, names, header=offset == 0)
         else:
-            rows.write_parquet(made, stream, names)
+            rows.write_parquet(made, stream, names, kept=reader.kept)
     if left := done.total():
         note(f"{output} holds {left} articles that are not among those read now")
+
+
+def may_hold_articles(output: Path, names: Sequence[str]) -> bool:
+    """Tell whether writing to `output` could lose what is to be read with its folder."""
+    from conflict_nlp.columns import OWN
+    from conflict_nlp.formats import Reader
+
+    folders = {Path(name).resolve() for name in names}
+    is_within = bool(folders & {*output.resolve().parents}) and is_read(output.name)
+    if not output.is_file() or not is_within or not output.stat().st_size:
+        return False
+    reader = Reader([output], note=lambda line: None)
+    return any(True for _ in reader) or not any(OWN in problem for problem in reader.problems)
+
+
+def _is_file(output: Path) -> bool:
+    """Tell what is a file, or will be one, from a pipe or the like."""
+    return output.is_file() or not os.path.lexists(output)
+
+
+def _meta(output: Path) -> Path:
+    return output.with_name(output.name + META)
+
+
+def _check_same(output: Path, made_by: Mapping[str, Any]) -> None:
+    """Raise ValueError if another model, or other thresholds, made the output."""
+    try:
+        before = json.loads(_meta(output).read_text(encoding="utf-8"))
+        differ = [key for key, value in made_by.items() if before.get(key) != value]
+    except (OSError, ValueError, AttributeError):  # nothing tells
+        return
+    if differ:
+        told = ", ".join(f"{key} {before.get(key)!r}, not {made_by[key]!r}" for key in differ)
+        raise ValueError(f"it was made with {told}: take these again, or a new --output")
 
 
 @contextmanager
@@ -139,10 +193,7 @@ def _opened(output: Path | None, format: Format, offset: int | None) -> Iterator
         yield sys.stdout
         sys.stdout.flush()
         return
-    # What is no file, such as a pipe, cannot be replaced by one.
-    at_once = format in (Format.parquet, Format.html) and (
-        output.is_file() or not os.path.lexists(output)
-    )
+    at_once = format in (Format.parquet, Format.html) and _is_file(output)
     options: dict[str, Any] = {"encoding": "utf-8", "newline": ""}
     path = target = output
     try:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from conflict_nlp import rows
+from conflict_nlp.columns import Article
 from conflict_nlp.explain import WordWeight
-from conflict_nlp.formats import Article, Reader
+from conflict_nlp.formats import Reader
 from conflict_nlp.labels import HTML_COLOURS, OTHER_HTML_COLOURS
 from conflict_nlp.report import html_page
 from conflict_nlp.results import Prediction, TaggedArticle
@@ -20,7 +19,7 @@ from conflict_nlp.review import guarded
 from conflict_nlp.sentences import storable
 
 MOST_CHARACTERS, MOST_ARTICLES = 500_000, 1_000
-"""Characters that the page takes at a time: some 4,000 sentences."""
+"""Characters (some 4,000 sentences) and articles that the page takes at a time."""
 FORMATS = ("csv", "jsonl", "html")
 """Formats of the results to download."""
 _LEAST_WEIGHT, _MOST_WORDS = 0.05, 5
@@ -71,24 +70,6 @@ def read(path: Path, text_column: str | None = None) -> tuple[list[Article], lis
         note.replace(folder, "").replace(*option).replace("--text-column", "“Column of the text”")
         for note in notes
     ]
-
-
-def with_thresholds(article: TaggedArticle, thresholds: Mapping[str, float]) -> TaggedArticle:
-    """Return the article with the labels whose scores reach these thresholds; no model runs.
-
-    Raises
-    ------
-    KeyError
-        If a label has no threshold.
-    """
-
-    def given(prediction: Any) -> Any:
-        scores = prediction.scores.items()
-        labels = tuple(label for label, score in scores if score >= thresholds[label])
-        return replace(prediction, labels=labels)
-
-    headline = None if article.headline is None else given(article.headline)
-    return replace(article, sentences=tuple(map(given, article.sentences)), headline=headline)
 
 
 def download(

@@ -15,7 +15,9 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, overload
@@ -23,15 +25,15 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from conflict_nlp import classifiers, frames, store
+from conflict_nlp import __version__, classifiers, frames, store
 from conflict_nlp.calibration import Calibration, probabilities
 from conflict_nlp.classifiers import Classifier
 from conflict_nlp.context import Context, parts
 from conflict_nlp.explain import WordWeight, explain
-from conflict_nlp.inputs import articles_of, checked_size, strings, windows
+from conflict_nlp.inputs import articles_of, checked_size, strings, titled, windows
 from conflict_nlp.labels import LABELS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
-from conflict_nlp.sentences import split_sentences
+from conflict_nlp.sentences import Sentence, split_sentences
 
 __all__ = [
     "LABELS",
@@ -87,6 +89,7 @@ class Tagger:
         self._source = source
         self._context = context
         self._options: dict[str, Any] = {}
+        self._sha256: str | None = None
 
     @classmethod
     def from_pretrained(
@@ -140,7 +143,9 @@ class Tagger:
             if (backend, device) != ("onnx", None):
                 raise store.ModelError(f"{loose} is no transformer for torch: take another model")
             classifier: Classifier = BaselineClassifier.from_joblib(loose, LABELS)
-            return cls(classifier, Calibration.identity(LABELS))
+            plain = cls(classifier, Calibration.identity(LABELS), Path(os.path.abspath(folder)))  # noqa: PTH100
+            plain._options = {"trust": trust}
+            return plain
         checked = store.read(folder)
         # Made by whoever made the files, a manifest does not tell where they come from.
         if checked.manifest.get("engine") == "baseline" and not is_trusted:
@@ -160,15 +165,40 @@ class Tagger:
                 f"{error!r}; export the model again"
             ) from None
         tagger._options = {"backend": backend, "device": device, "trust": trust}
+        tagger._sha256 = checked.sha256
         return tagger
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._source is None:
             raise TypeError("a tagger that was not loaded from a model folder cannot be pickled")
         # Elsewhere the package may lie in another place.
+        return partial(Tagger.from_pretrained, **self._options), (self._name,)
+
+    @property
+    def _name(self) -> str | None:
         shipped = {path: name for name, path in store.shipped_models().items()}
-        name = shipped.get(self._source, str(self._source))
-        return partial(Tagger.from_pretrained, **self._options), (name,)
+        return None if self._source is None else shipped.get(self._source, str(self._source))
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What makes the results, to be kept beside them; ready for JSON.
+
+        ``model``: a shipped name, or the folder; None if it came from none. ``sha256``: of its
+        manifest, which stands for all its files; None without one. ``conflict_nlp`` and
+        ``onnxruntime``: versions. ``backend``: ``"onnx"`` or ``"torch"``. ``context``: whether the
+        sentences of an article move each other's scores. ``thresholds``: of each label, in 0..1.
+        ``uncertain``: of each label the lowest and highest score that is uncertain.
+        """
+        return {
+            "model": self._name,
+            "sha256": self._sha256,
+            "conflict_nlp": __version__,
+            "onnxruntime": version("onnxruntime"),
+            "backend": self._options.get("backend", "onnx"),
+            "context": self._context is not None,
+            "thresholds": self.thresholds,
+            "uncertain": dict(zip(self.labels, self._calibration.uncertain.tolist())),
+        }
 
     def __repr__(self) -> str:
         return f"Tagger({str(self._source) if self._source else self._classifier!r})"
@@ -225,7 +255,8 @@ class Tagger:
             Score in 0..1 from which a label is given, for labels whose own threshold is not to
             hold, e.g. ``{"attribution_claim": 0.7}``.
         batch_size
-            Sentences that the model reads at a time, 1 or more; changes speed, not results.
+            Sentences of usual length that a model reads at a time on one core at most, 1 or more;
+            a GPU takes a multiple of it. Changes speed and memory, not results.
         show_progress
             Show a progress bar on standard error.
 
@@ -259,9 +290,11 @@ class Tagger:
         """Tag a stream: yield one `Prediction` a sentence, in order, in constant memory.
 
         Parameters and errors are those of `predict`; a bad option raises at the call, a bad
-        sentence when its turn comes.
+        sentence when its turn comes. A single string is refused: it is no stream of sentences.
         """
         chosen = self._calibration.with_thresholds(thresholds)
+        if isinstance(sentences, str):
+            raise TypeError("sentences must be an iterable of strings: for one use predict")
         alone = zip(strings(sentences))
         results = self._stream(alone, chosen, checked_size(batch_size), _FIRST_WINDOW)
         return chain.from_iterable(results)
@@ -275,8 +308,8 @@ class Tagger:
     ) -> Iterator[list[Prediction]]:
         """Tag a stream of articles that are split already, each sentence seen in its article.
 
-        A model with ``context.json`` (the shipped transformers) lets the sentences around one move
-        its scores, as `tag_article` does; without, and for a sentence that stands alone, scores
+        A model with ``context.json`` (each shipped one) lets the sentences around one move its
+        scores, as `tag_article` does; without, and for a sentence that stands alone, scores
         are those of `predict`. Articles of over 128 sentences are seen in equal parts.
 
         Parameters
@@ -325,7 +358,7 @@ class Tagger:
             ends = np.cumsum([len(article) for article in window])
             scores, truncated = self._scores(texts, batch_size, ends)
             given = self._calibration.given(scores, thresholds)
-            uncertain = self._calibration.is_uncertain(scores)
+            uncertain = self._calibration.is_uncertain(scores, given)
             predictions = (
                 Prediction(
                     text,
@@ -394,7 +427,7 @@ class Tagger:
             The article; blank text gives no sentences.
         title
             Its title, if it is not part of `text`: read as the first sentence of the article, and
-            tagged as the result's `headline`.
+            tagged as the result's `headline`. A blank one is none.
         thresholds
             As in `predict`.
 
@@ -410,22 +443,85 @@ class Tagger:
         ValueError
             As `predict`.
         """
-        if title is not None and not isinstance(title, str):
-            raise TypeError(f"title must be a string, not {type(title).__name__}")
-        spans = split_sentences(text)
-        before = [] if title is None else [title]
-        texts = [span.text for span in spans]
-        # A blank title says nothing of the article.
-        is_blank = title is not None and not title.strip()
-        articles = [before, texts] if is_blank else [before + texts]
-        found = self.predict_articles(articles, thresholds=thresholds)
-        predictions = list(chain.from_iterable(found))
-        headline = None if title is None else predictions.pop(0)
-        sentences = tuple(
-            TaggedSentence(**vars(prediction), start=span.start, end=span.end)
-            for span, prediction in zip(spans, predictions)
-        )
-        return TaggedArticle(text, sentences, title, headline)
+        for name, value in (("text", text), ("title", "" if title is None else title)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+        return next(self.tag_articles([text], [title], thresholds=thresholds))
+
+    def tag_articles(
+        self,
+        texts: Iterable[str],
+        titles: Iterable[str | None] | None = None,
+        *,
+        thresholds: Mapping[str, float] | None = None,
+    ) -> Iterator[TaggedArticle]:
+        """Tag a stream of articles as `tag_article` does, in less time than one at a time takes.
+
+        Parameters
+        ----------
+        texts
+            The articles.
+        titles
+            The title of each, or None where it has none.
+        thresholds
+            As in `predict`.
+
+        Yields
+        ------
+        TaggedArticle
+            One for each text, in order.
+
+        Raises
+        ------
+        TypeError
+            If a text or title is not a string; names its position.
+        ValueError
+            As `predict`, or if there are not as many titles as texts; a bad option raises at the
+            call, a bad text when its turn comes.
+        """
+        pairs = titled(texts, titles)
+        waiting: deque[tuple[str, str | None, list[Sentence]]] = deque()
+
+        def split() -> Iterator[list[str]]:
+            for text, title in pairs:
+                spans = split_sentences(text)
+                waiting.append((text, title, spans))
+                before = [title] if title is not None and title.strip() else []
+                yield [*before, *(span.text for span in spans)]
+
+        found = self.predict_articles(split(), thresholds=thresholds)
+        return (_placed(*waiting.popleft(), predictions) for predictions in found)
+
+    def relabel(self, article: TaggedArticle, thresholds: Mapping[str, float]) -> TaggedArticle:
+        """Return a tagged article with the labels that other thresholds give; no model runs.
+
+        Parameters
+        ----------
+        article
+            What `tag_article` of this tagger returned.
+        thresholds
+            As in `predict`; a label that is not named has the model's own.
+
+        Raises
+        ------
+        KeyError
+            If the article has no scores of this tagger's labels.
+        TypeError, ValueError
+            As `predict`.
+        """
+        chosen = self._calibration.with_thresholds(thresholds)
+        before = [] if article.headline is None else [article.headline]
+        predictions: list[Any] = [*before, *article.sentences]
+        rows = [[each.scores[label] for label in self.labels] for each in predictions]
+        scores = np.array(rows, np.float32).reshape(-1, len(self.labels))
+        given = self._calibration.given(scores, chosen)
+        uncertain = self._calibration.is_uncertain(scores, given)
+        made = [
+            replace(each, labels=self._named(a), uncertain_labels=self._named(b))
+            for each, a, b in zip(predictions, given, uncertain)
+        ]
+        headline = made.pop(0) if before else None
+        return replace(article, sentences=tuple(made), headline=headline)
 
     def explain(self, sentence: str) -> dict[str, list[WordWeight]]:
         """Tell which words carried each label, by leaving them out.
@@ -461,6 +557,9 @@ class Tagger:
         text_column: str = "text",
         title_column: str | None = None,
         id_column: str | None = None,
+        *,
+        keep: Sequence[str] = (),
+        thresholds: Mapping[str, float] | None = None,
     ) -> Any:
         """Tag the articles of a pandas data frame, one a row.
 
@@ -471,13 +570,17 @@ class Tagger:
         text_column, title_column, id_column
             Columns with the article, its title (missing values are no title), and its name;
             without `id_column` the frame's index names the article.
+        keep
+            Other columns that each sentence gets from its article, such as its date.
+        thresholds
+            As in `predict`.
 
         Returns
         -------
         pandas.DataFrame
-            One row a sentence: ``article``, then the keys of `TaggedArticle.to_records`. A
-            title comes before its article, with index -1, start 0 and end 0. Blank text gives
-            no row.
+            One row a sentence: ``article``, the keys of `TaggedArticle.to_records`, and the
+            columns of `keep`. A title comes before its article, with index -1, start 0 and end 0.
+            Blank text gives no row.
 
         Raises
         ------
@@ -486,9 +589,22 @@ class Tagger:
         TypeError
             If `df` is no pandas DataFrame, or a text or title no string.
         ValueError
-            If a column is missing.
+            If a column is missing, or one to keep has the name of one of the result; or as
+            `predict`.
         """
-        return frames.tag_frame(self, df, text_column, title_column, id_column)
+        columns = (text_column, title_column, id_column)
+        return frames.tag_frame(self, df, columns, keep, thresholds)
+
+
+def _placed(
+    text: str, title: str | None, spans: list[Sentence], predictions: list[Prediction]
+) -> TaggedArticle:
+    headline = predictions.pop(0) if len(predictions) > len(spans) else None
+    sentences = tuple(
+        TaggedSentence(**vars(prediction), start=span.start, end=span.end)
+        for span, prediction in zip(spans, predictions)
+    )
+    return TaggedArticle(text, sentences, title, headline)
 
 
 def _progress(results: Iterator[Prediction], total: int) -> Iterator[Prediction]:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from conflict_nlp.formats import GENERATOR
 from conflict_nlp.labels import DEFINITIONS, HTML_COLOURS, OTHER_HTML_COLOURS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence, Words
 from conflict_nlp.sentences import LINE_END
+from conflict_nlp.webpages import GENERATOR
 
 _LINE, _BLANK_LINES = re.compile(r"\n"), re.compile(r"\n\s*\n")
 # Characters that HTML forbids: controls, lone surrogates, noncharacters.

@@ -23,13 +23,15 @@ class Prediction:
     text
         The sentence as it was given.
     labels
-        Names of the labels whose score reaches their threshold, in the model's order.
+        Names of the labels whose score reaches their threshold, in the model's order; of a model
+        of classes the one with the highest score.
     scores
         Calibrated probability in 0..1 of every label.
     truncated
         True if the sentence was longer than the model reads, and only its beginning was tagged.
     uncertain_labels
-        Labels whose score lies where the model is wrong more often than one time in four.
+        Labels whose score lies where giving the label, or not giving it, is wrong more often
+        than one time in four; measured on sentences that are seen alone.
     """
 
     text: str
@@ -65,6 +67,24 @@ class TaggedSentence(Prediction):
         """Return `Prediction.to_dict` with ``start`` and ``end``."""
         return {"start": self.start, "end": self.end, **super().to_dict()}
 
+    def to_record(self, index: int) -> dict[str, Any]:
+        """Return the flat dict of `TaggedArticle.to_records`, `index` being the position."""
+        return {
+            "index": index,
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            **{label: int(label in self.labels) for label in self.scores},
+            **{f"{label}_score": score for label, score in self.scores.items()},
+            "uncertain": self.uncertain,
+            "truncated": self.truncated,
+        }
+
+    @classmethod
+    def of_title(cls, headline: Prediction) -> TaggedSentence:
+        """Return a title as the sentence that stands before all others, with index -1."""
+        return cls(**vars(headline), start=0, end=0)
+
 
 @dataclass(frozen=True)
 class TaggedArticle:
@@ -79,7 +99,7 @@ class TaggedArticle:
     title
         The title as it was given; it is no part of `text`.
     headline
-        The title's own prediction; None without a title.
+        The title's own prediction; None without a title, or with a blank one.
     """
 
     text: str
@@ -98,22 +118,13 @@ class TaggedArticle:
     def to_records(self) -> list[dict[str, Any]]:
         """Return one flat dict a sentence, as a data frame takes them.
 
-        Keys: ``index``, ``start``, ``end``, ``text``; for each label its name (0 or 1) and
-        ``<label>_score``; ``uncertain`` and ``truncated`` (bool).
+        A headline stands before the sentences, with index -1, start 0 and end 0. Keys: ``index``,
+        ``start``, ``end``, ``text``; for each label its name (0 or 1) and ``<label>_score``;
+        ``uncertain`` and ``truncated`` (bool).
         """
-        return [
-            {
-                "index": index,
-                "start": sentence.start,
-                "end": sentence.end,
-                "text": sentence.text,
-                **{label: int(label in sentence.labels) for label in sentence.scores},
-                **{f"{label}_score": score for label, score in sentence.scores.items()},
-                "uncertain": sentence.uncertain,
-                "truncated": sentence.truncated,
-            }
-            for index, sentence in enumerate(self.sentences)
-        ]
+        title = [] if self.headline is None else [TaggedSentence.of_title(self.headline)]
+        placed = enumerate([*title, *self.sentences], -len(title))
+        return [sentence.to_record(index) for index, sentence in placed]
 
     def to_html(
         self, *, explain: Callable[[str], Mapping[str, Sequence[WordWeight]]] | None = None

@@ -8,6 +8,7 @@ interruption fell is needed, and none is kept.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
@@ -17,15 +18,20 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from conflict_nlp.formats import Article
-from conflict_nlp.rows import columns
+from conflict_nlp.columns import Article
+from conflict_nlp.rows import columns, write_csv
 from conflict_nlp.sentences import split_sentences
 
 _ROW = b'{"article": '  # so begins each JSON line
 
 
 def written(
-    path: Path, format: str, labels: Sequence[str], *, summary: bool = False
+    path: Path,
+    format: str,
+    labels: Sequence[str],
+    *,
+    summary: bool = False,
+    kept: Sequence[str] = (),
 ) -> tuple[Counter[str], int]:
     """Tell what an interrupted run has written, whatever byte it ended at.
 
@@ -35,7 +41,7 @@ def written(
         File of `write_jsonl` or `write_csv`; may be missing.
     format
         ``"jsonl"`` or ``"csv"``.
-    labels, summary
+    labels, summary, kept
         As given to `columns`.
 
     Returns
@@ -50,13 +56,15 @@ def written(
     ValueError
         If the file is not the beginning of such output.
     """
-    names = columns(labels, summary=summary)
+    names = columns(labels, summary=summary, kept=kept)
     done: Counter[str] = Counter()
     if not path.exists():
         return done, 0
     with path.open("rb") as stream:
         if format == "csv":
-            header = ",".join(f'"{name}"' for name in names).encode() + b"\n"
+            made = io.StringIO()
+            write_csv((), made, names)
+            header = made.getvalue().encode("utf-8", "replace")
             found = stream.read(len(header))
             if found != header and header.startswith(found):
                 return done, 0

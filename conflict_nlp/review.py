@@ -24,7 +24,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +35,6 @@ _WORD = re.compile(r"\w+")
 # What a spreadsheet may take for a formula (CWE-1236), and the guard itself.
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠']|[\t\r\n]")
 _TEXTS = ("article", "text")
-
-
-class SheetFormat(str, Enum):
-    """Formats of review sheets."""
-
-    csv = "csv"
-    label_studio = "label-studio"
-    doccano = "doccano"
 
 
 @dataclass(frozen=True)
@@ -169,7 +160,7 @@ def write_sheet(
     thresholds: Mapping[str, float],
     path: str | os.PathLike[str],
     *,
-    format: SheetFormat | str = SheetFormat.csv,
+    format: str = "csv",
     count: int = 100,
 ) -> int:
     """Choose sentences as `select` does and write them to `path`.
@@ -177,10 +168,10 @@ def write_sheet(
     ``csv`` is for spreadsheets (UTF-8 with byte order mark): columns ``article``, ``index``,
     ``text``, one 0/1 column a label as proposed, one ``<label>_score`` column a label. A cell that
     a spreadsheet could take for a formula (it begins with ``= + - @``) gets a leading ``'``, and so
-    does one that begins with ``'``: `read_csv` takes that one ``'`` away again. ``label-studio``
-    is a JSON list of tasks with predictions, ``doccano`` one JSON object a line with ``text`` and
-    ``label``; both carry article, index and scores. NUL and lone surrogates, which these programs
-    cannot store, become U+FFFD in all three.
+    does one that begins with ``'``: what reads the sheet for training takes that one away again.
+    ``label-studio`` is a JSON list of tasks with predictions, ``doccano`` one JSON object a line
+    with ``text`` and ``label``; both carry article, index and scores. NUL and lone surrogates,
+    which these programs cannot store, become U+FFFD in all three.
 
     Parameters
     ----------
@@ -203,12 +194,11 @@ def write_sheet(
     ValueError
         As `select`, or if the format is unknown.
     """
-    known = [each.value for each in SheetFormat]
-    if format not in known:
-        raise ValueError(f"format must be one of {', '.join(known)}, not {format!r}")
-    render = dict(zip(SheetFormat, (_csv, _label_studio, _doccano)))[SheetFormat(format)]
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
     items = select(tagged, thresholds, count)
-    Path(path).write_text(render(items, tuple(thresholds)), encoding="utf-8", newline="")
+    sheet = FORMATS[format](items, tuple(thresholds))
+    Path(path).write_text(sheet, encoding="utf-8", newline="")
     return len(items)
 
 
@@ -256,46 +246,5 @@ def _doccano(items: list[ReviewItem], labels: tuple[str, ...]) -> str:
     return "".join(json.dumps(line) + "\n" for line in lines)
 
 
-def read_csv(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Read a CSV sheet back, as `write_sheet` wrote it or as a spreadsheet saved it again.
-
-    Returns
-    -------
-    list of dict
-        One a row: ``article`` (str), ``index`` (int), ``text`` (str), ``labels`` (list of str, as
-        they now stand in the sheet). As JSON lines, these are data to train on.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError
-        If it is not UTF-8, lacks a column, or a label's cell is neither 0 nor 1; names the row.
-    """
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8: save it as 'CSV UTF-8'") from error
-    header = text.split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)  # some languages' spreadsheets write semicolons
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restval="")
-    columns = reader.fieldnames or []
-    labels = [name for name in columns if f"{name}_score" in columns]
-    if not labels or not {"article", "index", "text"} <= set(columns):
-        raise ValueError(f"{path} is not a review sheet: it has the columns {', '.join(columns)}")
-    rows = []
-    for number, row in enumerate(reader, start=2):
-        if not any(cell and str(cell).strip() for cell in row.values()):
-            continue  # cleared instead of deleted
-        where = f"{path}, row {number}"
-        for label in labels:
-            if row[label] not in ("0", "1"):
-                raise ValueError(f"{where}: {label} must be 0 or 1, not {row[label]!r}")
-        if not row["index"].removeprefix("-").isdecimal():
-            raise ValueError(f"{where}: index must be a whole number, not {row['index']!r}")
-        given = [label for label in labels if row[label] == "1"]
-        article, sentence = (row[key].removeprefix("'") for key in _TEXTS)
-        place = {"article": article, "index": int(row["index"])}
-        rows.append({**place, "text": sentence, "labels": given})
-    return rows
+FORMATS = {"csv": _csv, "label-studio": _label_studio, "doccano": _doccano}
+"""How a sheet of each format is made."""

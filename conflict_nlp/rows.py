@@ -1,12 +1,14 @@
 """Rows out: tagged sentences, or one summary an article, as JSON lines, CSV or parquet.
 
 Columns of a sentence: article, index, start, end, text, for each label its name (0 or 1) and
-``<label>_score``, uncertain, truncated. JSON lines hold `TaggedSentence.to_dict` behind article
-and index. A title stands before the sentences of its text, with index -1, start 0 and end 0.
+``<label>_score``, uncertain, truncated, and what is kept of the article. JSON lines hold
+`TaggedSentence.to_dict` between article and index and what is kept. A title stands before the
+sentences of its text, with index -1, start 0 and end 0.
 
 Columns of a summary: article, title, sentences; for each label its name (how many sentences have
-it), ``<label>_share`` (of all sentences, 0..1) and ``<label>_first`` (the first such sentence).
-The title is not counted.
+it), ``<label>_share`` (of all sentences, 0..1), ``<label>_expected`` (the sum of the scores, which
+is how many have it as far as these are true) and ``<label>_first`` (the first such sentence); then
+what is kept of the article. The title is not counted.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, BinaryIO, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 
+from conflict_nlp.columns import Article
 from conflict_nlp.context import parts
-from conflict_nlp.formats import Article
-from conflict_nlp.predict import Tagger
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
 from conflict_nlp.sentences import Sentence, replace_surrogates, split_sentences, storable
+
+if TYPE_CHECKING:
+    from conflict_nlp.predict import Tagger
 
 Row = dict[str, Any]
 _ROW_GROUP = 4096
@@ -78,19 +82,30 @@ def whole_articles(tagged: Iterable[Tagged]) -> Iterator[tuple[str, TaggedArticl
         )
 
 
-def columns(labels: Sequence[str], *, summary: bool = False) -> list[str]:
-    """Return the names of the columns of `flat_rows`, or of `summary_rows`."""
+def columns(labels: Sequence[str], *, summary: bool = False, kept: Sequence[str] = ()) -> list[str]:
+    """Return the names of the columns of `flat_rows`, or of `summary_rows`.
+
+    Raises
+    ------
+    ValueError
+        If a column that is kept has the name of another, of these or of `nested_rows`.
+    """
+    sentence = TaggedSentence("", (), dict.fromkeys(labels, 0.0), start=0, end=0)
+    nothing = Article("", None, "")
     if summary:
-        counted = [[label, f"{label}_share", f"{label}_first"] for label in labels]
-        return ["article", "title", "sentences", *chain.from_iterable(counted)]
-    empty = TaggedSentence("", (), dict.fromkeys(labels, 0.0), start=0, end=0)
-    return list(_flat("", 0, empty))
+        (row,) = summary_rows([Tagged(nothing, None, iter(()))], labels)
+    else:
+        row = _flat(nothing, 0, sentence)
+    for name in kept:
+        if name in row or (not summary and name in sentence.to_dict()):
+            raise ValueError(f"the output has a column {name!r} of its own: rename yours")
+    return [*row, *kept]
 
 
 def nested_rows(tagged: Iterable[Tagged]) -> Iterator[Row]:
     """Yield the JSON line of each sentence."""
     for article, index, sentence in _numbered(tagged):
-        yield {"article": article, "index": index, **sentence.to_dict()}
+        yield {"article": article.id, "index": index, **sentence.to_dict(), **article.kept}
 
 
 def flat_rows(tagged: Iterable[Tagged]) -> Iterator[Row]:
@@ -99,17 +114,16 @@ def flat_rows(tagged: Iterable[Tagged]) -> Iterator[Row]:
         yield _flat(article, index, sentence)
 
 
-def _numbered(tagged: Iterable[Tagged]) -> Iterator[tuple[str, int, TaggedSentence]]:
+def _numbered(tagged: Iterable[Tagged]) -> Iterator[tuple[Article, int, TaggedSentence]]:
     for article, headline, sentences in tagged:
         if headline is not None:
-            yield article.id, -1, TaggedSentence(**vars(headline), start=0, end=0)
+            yield article, -1, TaggedSentence.of_title(headline)
         for index, sentence in enumerate(sentences):
-            yield article.id, index, sentence
+            yield article, index, sentence
 
 
-def _flat(article: str, index: int, sentence: TaggedSentence) -> Row:
-    record = TaggedArticle("", (sentence,)).to_records()[0]
-    return {"article": article, **record, "index": index}
+def _flat(article: Article, index: int, sentence: TaggedSentence) -> Row:
+    return {"article": article.id, **sentence.to_record(index), **article.kept}
 
 
 def summary_rows(tagged: Iterable[Tagged], labels: Sequence[str]) -> Iterator[Row]:
@@ -117,18 +131,22 @@ def summary_rows(tagged: Iterable[Tagged], labels: Sequence[str]) -> Iterator[Ro
     for article, _, sentences in tagged:
         total = 0
         counts: Counter[str] = Counter()
+        expected = dict.fromkeys(labels, 0.0)
         first: dict[str, str] = {}
         for sentence in sentences:
             total += 1
             counts.update(sentence.labels)
+            for label in labels:
+                expected[label] += sentence.scores[label]
             for label in sentence.labels:
                 first.setdefault(label, sentence.text)
         row: Row = {"article": article.id, "title": article.title, "sentences": total}
         for label in labels:
             row[label] = counts[label]
             row[f"{label}_share"] = counts[label] / total if total else None
+            row[f"{label}_expected"] = expected[label]
             row[f"{label}_first"] = first.get(label)
-        yield row
+        yield {**row, **article.kept}
 
 
 def write_jsonl(rows: Iterable[Row], stream: TextIO) -> None:
@@ -164,8 +182,12 @@ def _csv_value(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-def write_parquet(rows: Iterable[Row], stream: BinaryIO, names: Sequence[str]) -> None:
+def write_parquet(
+    rows: Iterable[Row], stream: BinaryIO, names: Sequence[str], *, kept: Sequence[str] = ()
+) -> None:
     """Write row groups of 4,096 rows; lone surrogates become U+FFFD.
+
+    The columns `kept` of the articles are written as text, as not each row need have them alike.
 
     Raises
     ------
@@ -179,13 +201,18 @@ def write_parquet(rows: Iterable[Row], stream: BinaryIO, names: Sequence[str]) -
         raise ImportError('parquet needs pyarrow: pip install "conflict-nlp[files]"') from None
     types = {"article": pa.string(), "text": pa.string(), "title": pa.string()}
     types |= {"uncertain": pa.bool_(), "truncated": pa.bool_()}
-    ends = {"_first": pa.string(), "_share": pa.float64(), "_score": pa.float64()}
-    schema = pa.schema(
-        [(name, types.get(name) or ends.get(name[-6:]) or pa.int64()) for name in names]
-    )
+    types |= dict.fromkeys(kept, pa.string())
+    for label in names:  # which other columns tell of a label, tells that it is one
+        if {f"{label}_score", f"{label}_share"} & {*names}:
+            ends = {"_score": pa.float64(), "_share": pa.float64(), "_expected": pa.float64()}
+            ends |= {"_first": pa.string(), "": pa.int64()}
+            types |= {label + end: kind for end, kind in ends.items()}
+    schema = pa.schema([(name, types.get(name, pa.int64())) for name in names])
     rows = iter(rows)
     with ParquetWriter(stream, schema) as writer:
         while group := list(islice(rows, _ROW_GROUP)):
+            for row in group:
+                row |= {name: str(row[name]) for name in kept if row[name] is not None}
             clean = [
                 {k: replace_surrogates(v) if isinstance(v, str) else v for k, v in row.items()}
                 for row in group

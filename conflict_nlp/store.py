@@ -45,11 +45,14 @@ class ModelFolder:
         ``files`` (name to sha256), and what the engine needs.
     files
         Content of each listed file, by name; parts are joined.
+    sha256
+        Of ``manifest.json``, in hexadecimal: as it names the hash of each file, it stands for all.
     """
 
     path: Path
     manifest: dict[str, Any]
     files: dict[str, bytes]
+    sha256: str = ""
 
     def json(self, name: str) -> Any:
         """Return the parsed content of a listed JSON file."""
@@ -109,7 +112,8 @@ def read(folder: Path) -> ModelFolder:
     """
     manifest_path = folder / "manifest.json"
     try:
-        manifest = json.loads(_read_inside(folder, "manifest.json"))
+        content = _read_inside(folder, "manifest.json")
+        manifest = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{manifest_path} is not valid JSON: {error}; {_MEND}") from None
     if not isinstance(manifest, dict) or manifest.get("format_version") != FORMAT_VERSION:
@@ -123,11 +127,10 @@ def read(folder: Path) -> ModelFolder:
         raise ModelError(f"{manifest_path} lacks 'files' or 'labels'; {_MEND}")
     files = {}
     for name, digest in listed.items():
-        content = _read_inside(folder, name)
-        if hashlib.sha256(content).hexdigest() != digest:
+        files[name] = _read_inside(folder, name)
+        if hashlib.sha256(files[name]).hexdigest() != digest:
             raise ModelError(f"{folder / name} is damaged (its sha256 differs); {_MEND}")
-        files[name] = content
-    return ModelFolder(folder, manifest, _joined(files))
+    return ModelFolder(folder, manifest, _joined(files), hashlib.sha256(content).hexdigest())
 
 
 def _joined(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -29,7 +29,7 @@ def tagged(tagger):
 def test_new_thresholds_give_what_tagging_with_them_gives(tagger, tagged, threshold):
     thresholds = dict.fromkeys(LABELS, threshold)
     expected = tagger.tag_article(TEXT, "Rockets hit Orlan", thresholds=thresholds)
-    assert parts.with_thresholds(tagged, thresholds) == expected
+    assert tagger.relabel(tagged, thresholds) == expected
 
 
 def test_downloads_are_what_the_command_line_writes(tagger, tagged):

@@ -12,8 +12,8 @@ import pytest
 
 from conflict_nlp.cli import main
 from conflict_nlp.labels import LABELS
-from conflict_nlp.review import read_csv
 from tests.conftest import ROOT
+from training.tables import read_table
 
 COMMAND = [sys.executable, "-m", "conflict_nlp.cli"]
 TEXT = "At least 30 rockets hit the base. The match ended in a draw.\nFour people were killed.\n"
@@ -131,10 +131,11 @@ def test_summary_has_one_row_an_article(run, story, tmp_path, format):
             first, second = csv.DictReader(stream)
     else:
         first, second = map(json.loads, output.read_text(encoding="utf-8").splitlines())
-    assert list(first)[:6] == [
-        *("article", "title", "sentences"),
-        *("attack_event", "attack_event_share", "attack_event_first"),
+    assert list(first)[:7] == [
+        *("article", "title", "sentences", "attack_event"),
+        *(f"attack_event_{end}" for end in ("share", "expected", "first")),
     ]
+    assert 0.5 < float(first["attack_event_expected"]) < 2.5
     assert int(first["sentences"]) == 3 and 1 <= int(first["attack_event"]) <= 2
     share = int(first["attack_event"]) / 3
     assert float(first["attack_event_share"]) == pytest.approx(share, abs=1e-3)
@@ -168,6 +169,59 @@ def test_resume_goes_on_where_the_output_ends(run, table, tmp_path):
     assert keys[0] == keys[1]
     assert run("tag", table, "--output", tmp_path / "new.csv", "--resume")[0] == 0
     assert (tmp_path / "new.csv").read_bytes() == content
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("rows", ["sentences", "articles"])
+def test_columns_are_kept(run, tmp_path, format, rows):
+    table, output = tmp_path / "t.csv", tmp_path / f"out.{format}"
+    table.write_text("text,date,n\nShells fell. Two died.,1 May,3\nIt rained.,,\n", "utf-8")
+    summary = ["--summary"] if rows == "articles" else []
+    keep = ["--keep", "date", "--keep", "n"]
+    assert run("tag", table, "--output", output, *keep, *summary) == (0, "", "")
+    if format == "parquet":
+        found = pq.read_table(output).to_pylist()
+    elif format == "csv":
+        found = list(csv.DictReader(output.read_text(encoding="utf-8").splitlines()))
+    else:
+        found = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    kept = [("1 May", "3"), ("", "")]
+    assert [(row["date"], row["n"]) for row in found] == (kept if summary else [kept[0], *kept])
+    assert list(found[0])[-2:] == ["date", "n"]
+    told = json.loads((tmp_path / f"out.{format}.meta.json").read_text(encoding="utf-8"))
+    assert (told["rows"], told["keep"], told["model"]) == (rows, ["date", "n"], "minilm")
+    if format != "parquet":
+        whole = output.read_bytes()
+        assert run("tag", table, "--output", output, *keep, *summary, "--resume")[0] == 0
+        assert output.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--keep", "text", "--format", "csv"], "the output has a column 'text' of its own"),
+        (["--keep", "labels", "--format", "jsonl"], "a column 'labels' of its own: rename yours"),
+        (["--keep", "day", "--format", "html"], "--keep needs csv, jsonl or parquet"),
+    ],
+)
+def test_columns_that_cannot_be_kept_are_named(run, table, options, message):
+    status, out, err = run("tag", table, *options)
+    assert (status, out) == (2, "") and message in err
+
+
+def test_resume_refuses_what_another_model_or_threshold_made(run, table, tmp_path):
+    output = tmp_path / "out.csv"
+    assert run("tag", table, "--output", output)[0] == 0
+    before = output.read_bytes()
+    for options, told in (
+        (["--model", "baseline"], "model 'minilm', not 'baseline'"),
+        (["--threshold", "attack_event=0.9"], "thresholds"),
+    ):
+        status, _, err = run("tag", table, "--output", output, "--resume", *options)
+        assert status == 2 and told in err and "or a new --output" in err
+        assert output.read_bytes() == before
+    (tmp_path / "out.csv.meta.json").unlink()
+    assert run("tag", table, "--output", output, "--resume", "--model", "baseline")[0] == 0
 
 
 def test_resume_leaves_other_files_alone(run, story, tmp_path):
@@ -342,13 +396,14 @@ def test_review_writes_a_sheet_of_the_articles_that_can_be_read(run, story, tabl
     sheet = tmp_path / "sheet.csv"
     status, out, err = run("review", story, table, "--out", sheet, "--limit", "12")
     assert (status, out) == (0, "") and err == f"conflict-nlp: {sheet}: 12 sentences to look at\n"
-    rows = read_csv(sheet)
+    rows = read_table(sheet).records
     assert len({row["text"] for row in rows}) == 12
     assert {"a0", str(story)} & {row["article"] for row in rows}
     assert all(set(row["labels"]) <= set(LABELS) for row in rows)
     status, _, err = run("review", story, tmp_path / "missing.txt", "--out", tmp_path / "b.csv")
     assert status == 1 and "missing.txt: No such file" in err
-    assert sorted(row["text"] for row in read_csv(tmp_path / "b.csv")) == sorted(SENTENCES)
+    rows = read_table(tmp_path / "b.csv").records
+    assert sorted(row["text"] for row in rows) == sorted(SENTENCES)
 
 
 def test_the_end_of_the_name_tells_the_format_of_a_sheet(run, story, tmp_path):

@@ -27,7 +27,7 @@ ROWS = [
     {"id": "a2", "title": None, "text": 'A "quoted", comma\r\nand line; end'},
     {"id": "a3", "title": "Blank", "text": ""},
 ]
-EXPECTED = [Article(row["id"], row["title"], row["text"]) for row in ROWS]
+EXPECTED = [Article(row["id"], row["title"], row["text"], {}) for row in ROWS]
 
 
 def read(*names, **options):
@@ -112,7 +112,7 @@ def test_folders_are_read_in_order_and_what_is_left_out_is_told(tmp_path):
     articles, problems, notes = read(tmp_path, leave_out=tmp_path / "out.csv")
     found = [article.id.removeprefix(str(tmp_path)).replace("\\", "/") for article in articles]
     assert found == ["/a.md", "/b.txt", "/in/c.txt"]
-    assert problems == [] and len(notes) == 1 and notes[0].endswith(": 1")
+    assert problems == [] and len(notes) == 1 and notes[0].endswith(": picture.png")
     assert list(Reader(str(tmp_path / "a.md"))) == list(Reader([tmp_path / "a.md"]))
 
 
@@ -215,6 +215,62 @@ def test_bad_lines_of_json_do_not_stop_the_others(tmp_path):
     assert [article.text for article in articles] == ["1", "2"]
     places = [problem.removeprefix(f"{path}:").partition(":")[0] for problem in problems]
     assert places == ["2", "3", "5", "6", "7", "8"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "without_end"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_one_document_of_json_is_read(tmp_path, name, indent):
+    path = tmp_path / name
+    path.write_text(json.dumps(ROWS, indent=indent), encoding="utf-8")
+    assert read(path) == (EXPECTED, [], [])
+    path.write_text(json.dumps(ROWS[0], indent=indent), encoding="utf-8")
+    assert read(path) == (EXPECTED[:1], [], [])
+    path.write_text(json.dumps([ROWS[0], 3, {"note": ""}], indent=indent), encoding="utf-8")
+    articles, problems, _ = read(path, text_column="text")
+    assert articles == EXPECTED[:1]
+    assert [problem.partition(": ")[0] for problem in problems] == [f"{path}:2", f"{path}:3"]
+
+
+def test_lines_behind_a_bad_one_are_read_though_the_name_is_that_of_a_document(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"text": "x"\n{"text": "y"}\n', encoding="utf-8")
+    articles, problems, _ = read(path)
+    assert [article.text for article in articles] == ["y"] and len(problems) == 1
+
+
+def test_columns_are_kept(tmp_path):
+    rows = [{"text": "a", "date": "1 May", "n": 1.5}, {"text": "b", "date": "2 May", "n": 2}]
+    for name, write in (("r.csv", as_csv), ("r.jsonl", as_jsonl), ("r.parquet", as_parquet)):
+        path = tmp_path / name
+        path.write_bytes(write(rows))
+        articles, problems, _ = read(path, keep=["date", "n"])
+        assert problems == [] and [a.kept["date"] for a in articles] == ["1 May", "2 May"]
+        assert [float(a.kept["n"]) for a in articles] == [1.5, 2]
+        problem = read(path, keep=["outlet"])[1][-1]
+        assert "'outlet'" in problem and "--keep" in problem
+    path = tmp_path / "a.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    assert read(path, keep=["date"])[0][0].kept == {"date": None}
+    path = tmp_path / "b.jsonl"
+    path.write_text('{"text": "a", "n": NaN}\n{"text": "b", "n": {"x": 1}}\n', encoding="utf-8")
+    assert [a.kept["n"] for a in read(path, keep=["n"])[0]] == [None, "{'x': 1}"]
+
+
+GERMAN = "Die Rebellen haben in der Nacht das Dorf angegriffen und zwölf Menschen getötet. " * 5
+
+
+def test_what_is_odd_about_articles_is_told_when_all_are_read(tmp_path):
+    path = tmp_path / "a.csv"
+    texts = [GERMAN, "", "The army shelled the town on Monday, and six were killed. " * 5, " "]
+    path.write_bytes(as_csv([{"id": str(i), "text": text} for i, text in enumerate(texts)]))
+    assert read(path)[2] == ["articles without text: 2 (1, 3)"]
+    notes = read(path, path, expects_english=True)[2]
+    assert [note.split(":")[0] for note in notes] == [
+        "articles not in English, it seems, the language of the model",
+        "articles without text",
+        "articles with the name of an earlier one",
+    ]
+    assert notes[1].endswith(": 4 (1, 3, ...)") and notes[2].endswith(": 4 (0, 1, 2, ...)")
 
 
 def test_bad_rows_of_csv_do_not_stop_the_others(tmp_path):
@@ -362,7 +418,7 @@ def test_bad_files_do_not_stop_the_others(tmp_path):
         "damaged.txt.gz": gzip.compress(TEXT.encode())[:12] + b"\xff" * 30,
         "bytes.txt": bytes(range(256)) * 20,
         "no.parquet": b"PAR1 and nothing else",
-        "pretty.jsonl": json.dumps(ROWS, indent=1).encode(),
+        "cut.json": json.dumps(ROWS, indent=1).encode()[:-9],
         "empty.csv": b"",
     }
     for name, data in bad.items():

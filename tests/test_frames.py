@@ -61,9 +61,28 @@ def test_blank_titles_give_no_row_and_bad_ones_are_told_first(tagger, monkeypatc
         tagger.tag_frame(pd.DataFrame({"text": ["A bomb exploded.", None]}))
 
 
+def test_columns_are_kept_with_their_types(tagger):
+    pd = pytest.importorskip("pandas")
+    days = pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03"]).tz_localize("UTC")
+    df = pd.DataFrame({"text": TEXTS, "day": days, "outlet": pd.Categorical(["x", "y", "x"])})
+    tagged = tagger.tag_frame(df, keep=["day", "outlet"], thresholds={"attack_event": 1.0})
+    assert list(tagged["day"]) == [days[0], days[0], days[2]]
+    assert tagged.dtypes[["day", "outlet"]].equals(df.dtypes[["day", "outlet"]])
+    assert list(tagged)[-2:] == ["day", "outlet"] and not tagged["attack_event"].any()
+    assert list(tagger.tag_frame(df[1:2], keep=["day"]))[-1] == "day"
+    with pytest.raises(ValueError, match="a column 'attack_event' of its own: rename yours"):
+        tagger.tag_frame(df.assign(attack_event=1), keep=["attack_event"])
+    with pytest.raises(ValueError, match="no column 'date'"):
+        tagger.tag_frame(df, keep=["date"])
+    with pytest.raises(TypeError, match=r"such as \['day'\]"):
+        tagger.tag_frame(df, keep="day")
+
+
 def test_bad_frames_are_named(tagger):
     pd = pytest.importorskip("pandas")
-    with pytest.raises(TypeError, match="must be a pandas DataFrame, not list"):
+    with pytest.raises(
+        TypeError, match=r"must be a pandas DataFrame, not builtins\.list: give the texts"
+    ):
         tagger.tag_frame(TEXTS)
     with pytest.raises(ValueError, match="no column 'text'; it has: body, id"):
         tagger.tag_frame(pd.DataFrame({"body": TEXTS, "id": [1, 2, 3]}))

@@ -1,5 +1,6 @@
 """The public interface; each promise of it holds for every shipped model."""
 
+import json
 import multiprocessing
 import os
 import pickle
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import conflict_nlp
 from conflict_nlp import predict as module
 from conflict_nlp import store
 from conflict_nlp.predict import LABELS, Tagger, predict, predict_iter, predict_proba, tag_article
@@ -122,6 +124,8 @@ def test_what_is_not_a_string_is_named_by_position(tagger):
     for wrong in (None, 7, b"bytes", {"a": 1}):
         with pytest.raises(TypeError, match="iterable of strings"):
             tagger.predict(wrong)
+    with pytest.raises(TypeError, match="for one use predict"):
+        tagger.predict_iter("Shelled.")
     with pytest.raises(TypeError, match="text must be a string"):
         tagger.tag_article(None)
     with pytest.raises(TypeError, match="title must be a string"):
@@ -142,8 +146,10 @@ def test_article_offsets_and_records(shipped, article):
     assert 25 <= len(tagged.sentences) <= 40
     assert all(article[s.start : s.end] == s.text for s in tagged.sentences)
     assert tagged.headline.text == tagged.title == "Rockets hit base"
-    records = tagged.to_records()
+    title, *records = tagged.to_records()
+    assert [title[key] for key in ("index", "start", "end", "text")] == [-1, 0, 0, tagged.title]
     assert [r["text"] for r in records] == [s.text for s in tagged.sentences]
+    assert [r["index"] for r in records] == [*range(len(records))]
     assert set(records[0]) == {
         *("index", "start", "end", "text", "uncertain", "truncated"),
         *LABELS,
@@ -151,6 +157,71 @@ def test_article_offsets_and_records(shipped, article):
     }
     assert tagged.to_dict()["sentences"][0]["labels"] == list(tagged.sentences[0].labels)
     assert shipped.tag_article(article).headline is None
+    assert shipped.tag_article(article).to_records()[0]["index"] == 0
+
+
+def test_a_stream_of_articles_is_tagged_as_each_alone(shipped, article):
+    texts = [article, " ", "Shells hit Velm. Two died.", article[:300]]
+    titles = ["Rockets hit base", None, " ", "Base hit"]
+    for title, text, found in zip(titles, texts, shipped.tag_articles(iter(texts), titles)):
+        alone = shipped.tag_article(text, title)
+        assert (found.text, found.title) == (text, title)
+        assert [s.text for s in found.sentences] == [s.text for s in alone.sentences]
+        records = zip(found.to_records(), alone.to_records(), strict=True)
+        for one, other in records:
+            assert one == pytest.approx(other, abs=2e-3) or one["text"] == other["text"]
+    assert [a.title for a in shipped.tag_articles(texts)] == [None] * 4
+    assert list(shipped.tag_articles([])) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "titles", "error", "message"),
+    [
+        (["x", 3], None, TypeError, "text 1 must be a string, not int"),
+        (["x"], [3], TypeError, "title 0 must be a string, not int"),
+        ("x", None, TypeError, "texts must be an iterable of strings, not str"),
+        (["x"], "x", TypeError, "titles must be an iterable of strings, not str"),
+        (["x", "y"], ["x"], ValueError, "fewer titles than texts"),
+        (["x"], ["x", "y"], ValueError, "more titles than texts"),
+    ],
+)
+def test_articles_that_cannot_be_tagged_are_named(baseline, texts, titles, error, message):
+    with pytest.raises(error, match=message):
+        list(baseline.tag_articles(texts, titles))
+
+
+def test_uncertain_is_what_the_thresholds_in_force_make_of_a_score(baseline, article):
+    bands = baseline.info["uncertain"]
+    for threshold in (0.0, 0.3, 0.6, 0.95):
+        tagged = baseline.tag_article(article, thresholds=dict.fromkeys(LABELS, threshold))
+        for sentence in tagged.sentences:
+            for label, score in sentence.scores.items():
+                low, high = bands[label]
+                doubtful = score <= high if score >= threshold else score >= low
+                assert (label in sentence.uncertain_labels) == doubtful
+
+
+def test_info_tells_what_made_the_results(shipped):
+    info = shipped.info
+    assert info["model"] in store.shipped_models() and len(info["sha256"]) == 64
+    assert info["thresholds"] == shipped.thresholds and list(info["uncertain"]) == list(LABELS)
+    assert info["conflict_nlp"] == conflict_nlp.__version__ and info["context"] is True
+    assert json.loads(json.dumps(info)) == info
+
+
+def test_the_package_names_its_classes():
+    assert all(getattr(conflict_nlp, name) for name in conflict_nlp.__all__)
+    assert conflict_nlp.Tagger is Tagger
+    with pytest.raises(AttributeError, match="tagger"):
+        conflict_nlp.tagger  # noqa: B018
+
+
+def test_the_environment_limits_the_cores(monkeypatch):
+    for value, cores in (("1", 1), ("3", 3)):
+        monkeypatch.setenv("OMP_NUM_THREADS", value)
+        tagger = Tagger.from_pretrained("minilm")
+        assert tagger._classifier._cores == cores
+        assert tagger.predict("Rockets hit the base.").labels == ("attack_event",)
 
 
 def test_only_transformers_truncate_and_say_so(tagger, baseline):

@@ -133,7 +133,7 @@ def place(repository, tmp_path, monkeypatch):
         "article.txt": article,
         "news/one.txt": article,
         "news/two.txt": "Rockets hit the town. Nobody was hurt.",
-        "news.csv": "body\nGunmen killed two men.\n",
+        "news.csv": "date,body\n2024-05-01,Gunmen killed two men.\n",
         "corpora/one.txt": article,
     }.items():
         (tmp_path / path).write_text(text, encoding="utf-8")

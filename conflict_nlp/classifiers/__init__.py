@@ -19,7 +19,7 @@ class Classifier(Protocol):
     def logits(
         self, texts: Sequence[str], batch_size: int
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Classify `texts`, which may be none, at most `batch_size` at a time.
+        """Classify `texts`, which may be none, in batches that grow with `batch_size`.
 
         Returns
         -------

@@ -18,12 +18,22 @@ from conflict_nlp.store import ModelError, ModelFolder
 _TOKENS_PER_BATCH = 384
 
 
+def _cores() -> int:
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class OnnxClassifier(Transformer):
     """A transformer exported by ``training.export_onnx``.
 
     Texts are tokenized, sorted by length, and run in batches of like length, each core on a batch
-    of its own. Several threads may use one classifier. A forked process opens a session of its own
-    at its first use.
+    of its own: as many cores as the process may use, or as the environment variable
+    ``OMP_NUM_THREADS`` says when the model is loaded. Several threads may use one classifier. A
+    forked process opens a session of its own at its first use.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
@@ -31,8 +41,7 @@ class OnnxClassifier(Transformer):
         self._folder = folder
         self._lock = threading.Lock()
         self._process = -1
-        self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        self._cores = self._cores or os.cpu_count() or 1
+        self._cores = _cores()
         self._session: onnxruntime.InferenceSession
         self._open()
 
@@ -56,7 +65,6 @@ class OnnxClassifier(Transformer):
                 raise ModelError(
                     f"{self._folder.path / 'model.onnx'} cannot be used: {error}"
                 ) from None
-            self._inputs = {node.name for node in self._session.get_inputs()}
             self._process = os.getpid()
             return self._session
 
@@ -81,10 +89,8 @@ class OnnxClassifier(Transformer):
         session = self._open()
 
         def logits(batch: Batch) -> NDArray[np.float32]:
-            ids, mask = batch
-            feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            named = {name: values for name, values in feed.items() if name in self._inputs}
-            return np.asarray(session.run(None, named)[0], np.float32)
+            feed = dict(zip(("input_ids", "attention_mask"), batch))
+            return np.asarray(session.run(None, feed)[0], np.float32)
 
         first, *others = batches
         if not others:

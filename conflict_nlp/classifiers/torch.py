@@ -21,8 +21,6 @@ from onnx import numpy_helper
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
-    BertConfig,
-    PretrainedConfig,
     PreTrainedModel,
 )
 
@@ -129,10 +127,7 @@ def load_model(folder: ModelFolder) -> PreTrainedModel:
     try:
         graph = onnx.load_model_from_string(folder.file("model.onnx")).graph
         weights = _weights(graph)
-        if "config.json" in folder.files:
-            config = AutoConfig.for_model(**folder.json("config.json"))
-        else:
-            config = _bert_config(graph, weights)
+        config = AutoConfig.for_model(**folder.json("config.json"))
         config.num_labels = len(folder.manifest["labels"])
         model = AutoModelForSequenceClassification.from_config(config).float()
         wanted = model.state_dict()
@@ -213,24 +208,3 @@ def _rounded(
     if exact is not None:
         steps[..., exact] = x[..., exact]
     return steps
-
-
-def _bert_config(
-    graph: onnx.GraphProto, weights: dict[str, NDArray[np.float32]]
-) -> PretrainedConfig:
-    """Tell the sizes from the weights, for a folder without ``config.json``."""
-    words = weights["bert.embeddings.word_embeddings.weight"]
-    heads = [_attribute(node, "num_heads") for node in graph.node if "Attention" in node.op_type]
-    return BertConfig(
-        vocab_size=words.shape[0],
-        hidden_size=words.shape[1],
-        num_attention_heads=heads[0],
-        num_hidden_layers=sum(name.endswith(".output.LayerNorm.weight") for name in weights) // 2,
-        intermediate_size=len(weights["bert.encoder.layer.0.intermediate.dense.bias"]),
-        max_position_embeddings=len(weights["bert.embeddings.position_embeddings.weight"]),
-        type_vocab_size=len(weights["bert.embeddings.token_type_embeddings.weight"]),
-    )
-
-
-def _attribute(node: onnx.NodeProto, name: str) -> Any:
-    return next(onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name)

@@ -1,0 +1,45 @@
+"""HTML in: the title and the main text of a web page."""
+
+from __future__ import annotations
+
+import re
+
+from conflict_nlp.columns import OWN
+
+GENERATOR = '<meta name="generator" content="conflict_nlp">'
+"""By this a page of tags is known, and not read as an article."""
+
+EXTRA = 'pip install "conflict-nlp[files]"'
+"""How to install what reads web pages and parquet files."""
+
+_CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
+
+
+def charset(data: bytes) -> str | None:
+    """Return the encoding that a page declares at its beginning, or None."""
+    declared = _CHARSET.search(data[:2048])
+    return declared[1].decode("ascii") if declared else None
+
+
+def main_text(page: str) -> tuple[str | None, str]:
+    """Return the title, if any, and the main text of a page.
+
+    Raises
+    ------
+    ImportError
+        If trafilatura is not installed; names the extra that brings it.
+    ValueError
+        If the page is one of tags, or has no text.
+    """
+    if GENERATOR in page[:2048]:
+        raise ValueError(OWN)
+    try:
+        import trafilatura
+    except ImportError as error:  # or of what it needs in its turn
+        reason = str(error).partition("\n")[0]
+        raise ImportError(f"HTML needs trafilatura: {EXTRA} ({reason})") from None
+    found = trafilatura.bare_extraction(page, with_metadata=True, include_comments=False)
+    if found is None or not found.text:
+        raise ValueError("no article text found in the page")
+    title = found.title or None
+    return title, found.text.removeprefix(f"{title}\n")
