@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from conflict_nlp.sentences import storable
@@ -32,7 +31,7 @@ class Article(NamedTuple):
     id: str
     title: str | None
     text: str
-    kept: Mapping[str, Any] = MappingProxyType({})
+    kept: Mapping[str, Any] = {}
 
 
 class Columns:
@@ -59,9 +58,8 @@ class Columns:
 
     @property
     def optional(self) -> dict[str, str]:
-        """Named columns that a row of JSON may lack, and the option that named each."""
-        named = {name: option for name, _, option in (self._title, self._id) if name}
-        return named | dict.fromkeys(self.kept, "--keep")
+        """Named columns of title and id, which a row of JSON may lack, and the option of each."""
+        return {name: option for name, _, option in (self._title, self._id) if name}
 
     def header(self, fields: list[str]) -> list[str]:
         """Return the columns of a table that are read.

@@ -55,6 +55,8 @@ class _WholeLines(io.FileIO):
 class Reader:
     """Reads articles one at a time; memory does not grow with the number of articles.
 
+    Texts, web pages and JSON documents, in contrast to JSON lines, are each held in memory whole.
+
     Parameters
     ----------
     names
@@ -122,9 +124,9 @@ class Reader:
                 self._note(f"{path}: left out, as a link to a folder")
             for file in sorted(each for each in files if not each.startswith(".")):
                 path = Path(folder, file)
-                if not kinds.is_read(file):
+                if not kinds.is_read(file) and not file.endswith(kinds.META):
                     others.append(str(path.relative_to(name)))
-                elif self._left_out is None or not is_same(path, self._left_out):
+                elif kinds.is_read(file) and not is_same(path, self._left_out):
                     yield str(path)
         if others:
             more = f", and {len(others) - _SHOWN_NAMES} more" if len(others) > _SHOWN_NAMES else ""
@@ -205,42 +207,44 @@ class Reader:
 
     def _json(self, name: str, lines: Iterator[str]) -> Rows:
         # A row may lack an optional field, as exports leave out what has no value; all may not.
-        optional = self._columns.optional
-        lacking, rows = dict(optional), 0
+        named = self._columns.optional
+        lacking, rows = named | dict.fromkeys(self.kept, "--keep"), 0
         for number, row in self._json_values(name, lines):
             if not isinstance(row, dict):
                 self._failed(f"{name}:{number}: bad JSON: no object but {type(row).__name__}")
                 continue
             lacking = {column: lacking[column] for column in lacking if column not in row}
-            row = {**dict.fromkeys(optional), **row}
             if not rows:
                 self._refuse_tags(name, list(row))
             rows += 1
-            yield number, row
+            yield number, {**dict.fromkeys(named), **row}
         for column, option in lacking.items() if rows else ():
             self._failed(f"{name}: no row has the column {column!r} for {option}")
 
     def _json_values(self, name: str, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
         """Yield what stands in each line, or in one document: the items of an array, or itself."""
-        first = next(lines, "")
+        numbered = enumerate(lines, 1)
+        start, first = next((each for each in numbered if each[1].strip()), (1, ""))
+        value = None
         try:
-            value, is_document = json.loads(first), False
+            value = json.loads(first)
         except (ValueError, RecursionError):
-            value, is_document = None, bool(_DOCUMENT.match(first)) or name.endswith(".json")
-        if is_document:  # of several lines
-            rest = "".join(lines)
-            try:
-                value = json.loads(first + rest)
-            except (ValueError, RecursionError) as error:
-                if first.strip() in ("{", "["):
-                    raise ValueError(f"bad JSON: {error}") from None
-                lines = io.StringIO(rest, newline="")
-            else:
-                value = value if isinstance(value, list) else [value]
+            is_document = _DOCUMENT.match(first)
+            if is_document or kinds.suffix(name) == ".json":  # of several lines
+                rest = "".join(lines)
+                try:
+                    value = json.loads(first + rest)
+                    value = value if isinstance(value, list) else [value]
+                except (ValueError, RecursionError) as error:
+                    if is_document:
+                        raise ValueError(f"bad JSON: {error}") from None
+                    lines = io.StringIO(rest, newline="")
         if isinstance(value, list):
             yield from enumerate(value, 1)
-            first = ""
-        for number, line in enumerate(chain([first], lines), 1):
+            if any(line.strip() for line in lines):
+                raise ValueError("bad JSON: more follows the array")
+            return
+        for number, line in enumerate(chain([first], lines), start):
             if not line.strip():
                 continue
             try:
@@ -287,11 +291,13 @@ def _opened(name: str) -> io.BufferedReader:
     return open(0, "rb", closefd=False) if name == "-" else Path(name).open("rb")
 
 
-def is_same(name: str | os.PathLike[str], output: str | os.PathLike[str] | int) -> bool:
+def is_same(name: str | os.PathLike[str], output: str | os.PathLike[str] | int | None) -> bool:
     """Tell whether a name is that of the file that `output`, a name or a descriptor, stands for.
 
-    Never of what is no regular file, such as a terminal.
+    Never of what is no regular file, such as a terminal, nor if there is no output.
     """
+    if output is None:
+        return False
     try:
         found = os.fstat(output) if isinstance(output, int) else Path(output).stat()
         return stat.S_ISREG(found.st_mode) and os.path.samestat(Path(name).stat(), found)

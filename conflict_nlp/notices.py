@@ -42,7 +42,7 @@ class Notices:
 
     def add(self, article: Article) -> None:
         """Look at an article."""
-        if not article.text.strip() and article.title is None:
+        if not article.text.strip():
             self._count("without text", article)
         elif self._of_english and not looks_english(article.text):
             self._count("not in English, it seems, the language of the model", article)

@@ -91,7 +91,7 @@ def write(
     offset = 0
     done: Counter[str] = Counter()
     made_by = tagger.info
-    made_by["thresholds"] |= thresholds
+    made_by["thresholds"] |= {label: round(value, 5) for label, value in thresholds.items()}
     made_by |= {"rows": "articles" if summary else "sentences", "keep": list(reader.kept)}
     if resume and output is not None:
         from conflict_nlp.resume import remaining, written
@@ -129,9 +129,8 @@ def write(
                         words.setdefault(sentence, {}).update(carried)
             stream.write(html_page(whole, words=words))
             return
-        if output is not None and _is_file(output):
-            text = json.dumps(made_by, indent=2)
-            _meta(output).write_text(text + "\n", encoding="utf-8")
+        if format is not Format.parquet:  # which appears only when it is whole
+            _write_meta(output, made_by, note)
         if summary:
             made = rows.summary_rows(tagged, tagger.labels)
         else:
@@ -140,9 +139,11 @@ def write(
         if format is Format.jsonl:
             rows.write_jsonl(made, stream)
         elif format is Format.csv:
-            rows.write_csv(made, stream, names, header=offset == 0)
+            rows.write_csv(made, stream, names, kept=reader.kept, header=offset == 0)
         else:
             rows.write_parquet(made, stream, names, kept=reader.kept)
+    if format is Format.parquet:
+        _write_meta(output, made_by, note)
     if left := done.total():
         note(f"{output} holds {left} articles that are not among those read now")
 
@@ -166,7 +167,20 @@ def _is_file(output: Path) -> bool:
 
 
 def _meta(output: Path) -> Path:
-    return output.with_name(output.name + META)
+    target = output.resolve()  # /dev/stdout is a link to a file, or to none
+    return target.with_name(target.name + META)
+
+
+def _write_meta(
+    output: Path | None, made_by: Mapping[str, Any], note: Callable[[str], object]
+) -> None:
+    if output is not None and _is_file(output):
+        try:
+            _meta(output).write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            note(
+                f"{_meta(output)}, which tells what made {output}, is not written: {error.strerror}"
+            )
 
 
 def _check_same(output: Path, made_by: Mapping[str, Any]) -> None:

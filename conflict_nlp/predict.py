@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, overload
@@ -184,20 +183,20 @@ class Tagger:
         """What makes the results, to be kept beside them; ready for JSON.
 
         ``model``: a shipped name, or the folder; None if it came from none. ``sha256``: of its
-        manifest, which stands for all its files; None without one. ``conflict_nlp`` and
-        ``onnxruntime``: versions. ``backend``: ``"onnx"`` or ``"torch"``. ``context``: whether the
-        sentences of an article move each other's scores. ``thresholds``: of each label, in 0..1.
-        ``uncertain``: of each label the lowest and highest score that is uncertain.
+        manifest, which stands for all its files; None without one. ``conflict_nlp``: the version.
+        ``engine``: what runs the model, with its version. ``context``: whether the sentences of an
+        article move each other's scores. ``thresholds``: of each label, in 0..1. ``uncertain``: of
+        each label the lowest and highest score that is uncertain. Numbers have 5 decimals.
         """
+        set_by = self._calibration.to_dict()
         return {
             "model": self._name,
             "sha256": self._sha256,
             "conflict_nlp": __version__,
-            "onnxruntime": version("onnxruntime"),
-            "backend": self._options.get("backend", "onnx"),
+            "engine": self._classifier.engine,
             "context": self._context is not None,
-            "thresholds": self.thresholds,
-            "uncertain": dict(zip(self.labels, self._calibration.uncertain.tolist())),
+            "thresholds": {label: row["threshold"] for label, row in set_by.items()},
+            "uncertain": {label: row["uncertain"] for label, row in set_by.items()},
         }
 
     def __repr__(self) -> str:

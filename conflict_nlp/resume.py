@@ -72,7 +72,8 @@ def written(
                 raise ValueError("its first line does not hold the columns of this output")
             rows = _csv_rows(stream, names, summary)
         else:
-            rows = _json_rows(stream, names, summary)
+            own = columns(labels, summary=summary)
+            rows = _json_rows(stream, names if summary else own, summary)
         offset = stream.tell()
         before = last = None
         for position, article, index in rows:

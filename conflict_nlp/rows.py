@@ -158,9 +158,14 @@ def write_jsonl(rows: Iterable[Row], stream: TextIO) -> None:
 
 
 def write_csv(
-    rows: Iterable[Row], stream: TextIO, names: Sequence[str], *, header: bool = True
+    rows: Iterable[Row],
+    stream: TextIO,
+    names: Sequence[str],
+    *,
+    kept: Sequence[str] = (),
+    header: bool = True,
 ) -> None:
-    """Write each row as soon as it comes; scores and shares are rounded to 4 decimals.
+    """Write each row as soon as it comes; numbers that are not `kept` get 4 decimals.
 
     Lone surrogates and NUL characters, which readers of CSV stumble over, become U+FFFD.
     """
@@ -170,15 +175,15 @@ def write_csv(
         writer.writerow(names)
         stream.flush()
     for row in rows:
-        writer.writerow([_csv_value(row[name]) for name in names])
+        writer.writerow([_csv_value(row[name], rounded=name not in kept) for name in names])
         stream.flush()
 
 
-def _csv_value(value: Any) -> Any:
+def _csv_value(value: Any, *, rounded: bool) -> Any:
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, float):
-        return round(value, 4)
+        return round(value, 4) if rounded else value
     return int(value) if isinstance(value, bool) else value
 
 
@@ -201,12 +206,13 @@ def write_parquet(
         raise ImportError('parquet needs pyarrow: pip install "conflict-nlp[files]"') from None
     types = {"article": pa.string(), "text": pa.string(), "title": pa.string()}
     types |= {"uncertain": pa.bool_(), "truncated": pa.bool_()}
-    types |= dict.fromkeys(kept, pa.string())
-    for label in names:  # which other columns tell of a label, tells that it is one
-        if {f"{label}_score", f"{label}_share"} & {*names}:
+    own = {*names} - {*kept}
+    for label in own:  # which other columns tell of a label, tells that it is one
+        if {f"{label}_score", f"{label}_share"} & own:
             ends = {"_score": pa.float64(), "_share": pa.float64(), "_expected": pa.float64()}
             ends |= {"_first": pa.string(), "": pa.int64()}
             types |= {label + end: kind for end, kind in ends.items()}
+    types |= dict.fromkeys(kept, pa.string())
     schema = pa.schema([(name, types.get(name, pa.int64())) for name in names])
     rows = iter(rows)
     with ParquetWriter(stream, schema) as writer:

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,6 +195,35 @@ def test_columns_are_kept(run, tmp_path, format, rows):
         whole = output.read_bytes()
         assert run("tag", table, "--output", output, *keep, *summary, "--resume")[0] == 0
         assert output.read_bytes() == whole
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
+def test_kept_columns_may_have_any_name(run, tmp_path, format):
+    table, output = tmp_path / "t.jsonl", tmp_path / f"out.{format}"
+    row = {"text": "Shells fell.", "x": "y", "x_score": 1700000000.123456, "text_score": "z"}
+    table.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    keep = [word for name in ("x", "x_score", "text_score") for word in ("--keep", name)]
+    assert run("tag", table, "--output", output, *keep)[0] == 0
+    if format == "parquet":
+        assert pq.read_table(output).to_pylist()[0]["x_score"] == "1700000000.123456"
+        return
+    whole = output.read_bytes()
+    assert b"1700000000.123456" in whole
+    assert run("tag", table, "--output", output, *keep, "--resume")[0] == 0
+    assert output.read_bytes() == whole
+
+
+def test_what_made_the_output_is_no_reason_to_fail(run, story, tmp_path):
+    output = tmp_path / "out.csv"
+    (tmp_path / "out.csv.meta.json").mkdir()
+    status, _, err = run("tag", story, "--output", output)
+    assert status == 0 and "out.csv.meta.json, which tells what made" in err
+    assert len(output.read_text(encoding="utf-8").splitlines()) == 4
+    own = tmp_path / "news"
+    own.mkdir()
+    shutil.copy(story, own)
+    for _ in range(2):
+        assert run("tag", own, "--output", own / "tags.csv") == (0, "", "")
 
 
 @pytest.mark.parametrize(

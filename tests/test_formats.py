@@ -28,6 +28,7 @@ ROWS = [
     {"id": "a3", "title": "Blank", "text": ""},
 ]
 EXPECTED = [Article(row["id"], row["title"], row["text"], {}) for row in ROWS]
+NOTES = ["articles without text: 1 (a3)"]
 
 
 def read(*names, **options):
@@ -69,7 +70,7 @@ TABLES = {
 def test_tables_give_one_article_a_row(tmp_path, name, packed):
     path = tmp_path / (name + ".gz" * packed)
     path.write_bytes(gzip.compress(TABLES[name]) if packed else TABLES[name])
-    assert read(path) == (EXPECTED, [], [])
+    assert read(path) == (EXPECTED, [], NOTES)
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.txt.gz", "no-end", "A.TXT"])
@@ -222,13 +223,28 @@ def test_bad_lines_of_json_do_not_stop_the_others(tmp_path):
 def test_one_document_of_json_is_read(tmp_path, name, indent):
     path = tmp_path / name
     path.write_text(json.dumps(ROWS, indent=indent), encoding="utf-8")
-    assert read(path) == (EXPECTED, [], [])
+    assert read(path) == (EXPECTED, [], NOTES)
     path.write_text(json.dumps(ROWS[0], indent=indent), encoding="utf-8")
     assert read(path) == (EXPECTED[:1], [], [])
+    path.write_text("\n" + json.dumps(ROWS, indent=indent) + "\n\n", encoding="utf-8")
+    assert read(path) == (EXPECTED, [], NOTES)
+    path.write_text(json.dumps(ROWS, indent=indent) + '\n{"text": "x"}\n', encoding="utf-8")
+    assert len(read(path)[1]) == 1
+    cut = json.dumps(ROWS, indent=indent)[:-2]
+    path.write_text(f"{cut}\n{cut}", encoding="utf-8")
+    assert read(path)[0] == [] and len(read(path)[1]) == 1
     path.write_text(json.dumps([ROWS[0], 3, {"note": ""}], indent=indent), encoding="utf-8")
     articles, problems, _ = read(path, text_column="text")
     assert articles == EXPECTED[:1]
     assert [problem.partition(": ")[0] for problem in problems] == [f"{path}:2", f"{path}:3"]
+
+
+def test_a_document_of_json_is_known_by_its_name(tmp_path):
+    text = '{"text": "A.",\n "title": "B"}'
+    for name in ("a.json", "A.JSON", "a.json.gz"):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+        assert read(path) == ([Article(f"{path}:1", "B", "A.", {})], [], [])
 
 
 def test_lines_behind_a_bad_one_are_read_though_the_name_is_that_of_a_document(tmp_path):
@@ -251,6 +267,11 @@ def test_columns_are_kept(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text(TEXT, encoding="utf-8")
     assert read(path, keep=["date"])[0][0].kept == {"date": None}
+    path = tmp_path / "c.jsonl"
+    lines = ['{"text": "a", "url": "1", "link": "2"}', '{"text": "b", "link": "3"}']
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = read(path, keep=["url"])[0]
+    assert [(a.id, a.kept["url"]) for a in found] == [("1", "1"), ("3", None)]
     path = tmp_path / "b.jsonl"
     path.write_text('{"text": "a", "n": NaN}\n{"text": "b", "n": {"x": 1}}\n', encoding="utf-8")
     assert [a.kept["n"] for a in read(path, keep=["n"])[0]] == [None, "{'x': 1}"]

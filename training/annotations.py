@@ -235,9 +235,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (
-        ("strip", "labelled JSON lines"),
+        ("strip", "labelled files"),
         ("join", "files or folders of text"),
-        ("agree", "labelled JSON lines"),
+        ("agree", "labelled files"),
     ):
         command = commands.add_parser(name)
         command.add_argument("paths", type=Path, nargs="+", help=what)

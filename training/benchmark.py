@@ -71,17 +71,25 @@ def measure(
     values = by_label(true, given, scores, np.ones(len(true)))
     intervals = bootstrap_intervals(true, given, scores, groups, rounds, seed)
     found = by_article(true, given, groups)
+    doubtful = np.array([[label in p.uncertain_labels for label in labels] for p in predictions])
+    wrong = given != true
     folder = store.find(name)
     return {
         "model": name + _IN_ARTICLE * in_article,
         "labels": {
             label: {
                 **{name: _round(value[i]) for name, value in values.items()},
-                "f1_interval": [_round(end) for end in intervals["f1"][i]],
+                **{
+                    f"{name}_interval": [_round(end) for end in intervals[name][i]]
+                    for name in ("precision", "recall", "f1")
+                },
                 "calibration_error": _round(expected_calibration_error(scores[:, i], true[:, i])),
                 "sentences": int(true[:, i].sum()),
                 "tagged": int(given[:, i].sum()),
                 "expected": round(float(scores[:, i].sum()), 1),
+                "uncertain": _round(doubtful[:, i].mean()),
+                "wrong_if_uncertain": _share(wrong[doubtful[:, i], i]),
+                "wrong_if_certain": _share(wrong[~doubtful[:, i], i]),
             }
             for i, label in enumerate(labels)
         },
@@ -107,6 +115,10 @@ def measure(
 
 def _round(value: float) -> float:
     return round(float(value), 4)
+
+
+def _share(values: NDArray[np.bool_]) -> float | None:
+    return _round(values.mean()) if len(values) else None
 
 
 def markdown(results: list[dict[str, Any]], sentences: int, articles: int) -> str:
@@ -155,22 +167,28 @@ def _in_interval(value: float, interval: Sequence[float]) -> str:
 
 
 def _article_table(results: list[dict[str, Any]]) -> list[str]:
-    """Return the lines on articles; each model once, seeing sentences in them if it can."""
+    """Return the lines on articles and doubt; of each model the row that sees articles, if any."""
     lines = [
         "Whole articles: one has a label, or is given it, if at least one of its sentences has, or "
-        "is; n is the number of articles that have it.",
+        "is; n is the number of articles that have it. Behind them the share of sentences for "
+        "which the label is marked uncertain, given or not, and how many of these, and of all "
+        "others, are wrong.",
         "",
-        "| model | label | precision | recall | F1 | n |",
-        "|---|---|---|---|---|---|",
+        "| model | label | articles: precision | recall | F1 | n "
+        "| uncertain | wrong if uncertain | wrong if not |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     names = {r["model"] for r in results}
     for r in results:
         if r["model"] + _IN_ARTICLE in names:
             continue
         for label, row in r["articles"].items():
+            doubt = r["labels"][label]
+            ends = (doubt[key] for key in ("wrong_if_uncertain", "wrong_if_certain"))
+            shares = " | ".join("-" if end is None else f"{end:.3f}" for end in ends)
             lines.append(
                 f"| {r['model']} | {label} | {row['precision']:.3f} | {row['recall']:.3f} "
-                f"| {row['f1']:.3f} | {row['articles']} |"
+                f"| {row['f1']:.3f} | {row['articles']} | {doubt['uncertain']:.3f} | {shares} |"
             )
     return lines
 

@@ -87,6 +87,8 @@ def write_model(options: argparse.Namespace) -> None:
     checkpoint: Path = options.checkpoint
     record = json.loads((checkpoint / "training.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    if "task" not in record:
+        raise ValueError(f"{checkpoint / 'training.json'} does not tell the task: train it again")
     task = Task(tuple(record["task"]["labels"]), record["task"]["kind"])
     texts: list[str] = []
     targets = np.zeros((0, len(task.labels)), np.bool_)

@@ -12,9 +12,18 @@ from conflict_nlp.store import ModelError, ModelFolder
 
 
 class Classifier(Protocol):
-    """What every engine offers."""
+    """What every engine offers.
+
+    Attributes
+    ----------
+    labels
+        Names of the columns of its logits.
+    engine
+        What runs it, and the version: ``"onnxruntime 1.24.1"``.
+    """
 
     labels: tuple[str, ...]
+    engine: str
 
     def logits(
         self, texts: Sequence[str], batch_size: int

@@ -21,7 +21,10 @@ class BaselineClassifier:
     """
 
     def __init__(self, pipeline: Any, labels: Sequence[str]) -> None:
+        import sklearn
+
         self.labels = tuple(labels)
+        self.engine = f"scikit-learn {sklearn.__version__}"
         self._pipeline = pipeline
 
     @classmethod

@@ -41,6 +41,7 @@ class OnnxClassifier(Transformer):
         self._folder = folder
         self._lock = threading.Lock()
         self._process = -1
+        self.engine = f"onnxruntime {onnxruntime.__version__}"
         self._cores = _cores()
         self._session: onnxruntime.InferenceSession
         self._open()

@@ -67,6 +67,7 @@ class TorchClassifier(Transformer):
         model = load_model(folder)
         if kind == torch.float32:  # the steps of bfloat16 are no finer
             _round_inputs(model, onnx.load_model_from_string(folder.file("model.onnx")).graph)
+        self.engine = f"torch {torch.__version__} on {self.device}"
         self._model = model.to(self.device, kind).eval()
         super().__init__(folder)
         self._tokens = self.max_length if self.device.type == "cuda" else self.max_length // 4
