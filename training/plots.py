@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.metrics import precision_recall_curve
 
 mpl.use("Agg")
@@ -58,8 +59,11 @@ def plot(
         axes[0].set_ylabel(y)
         handles = axes[0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=3 * len(labels) // 2)
-        figure.savefig(folder / f"{name}.png", dpi=110, metadata={"Software": None})
+        path = folder / f"{name}.png"
+        figure.savefig(path, dpi=110, metadata={"Software": None})
         plt.close(figure)
+        with Image.open(path) as image:  # a third of the size
+            image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def _precision_recall(
