@@ -88,7 +88,8 @@ def test_csv_and_parquet_have_one_row_a_sentence(run, story, tmp_path):
         assert float(row["attack_event_score"]) == pytest.approx(
             record["attack_event_score"], abs=1e-4
         )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet", "story.txt"]
+    names = ["out.parquet", "out.parquet.meta.json", "story.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_a_title_stands_before_its_article(run, table):

@@ -22,6 +22,8 @@ with atheris.instrument_imports(include=["conflict_nlp"]):
     from conflict_nlp.sentences import split_sentences
 
 SUFFIXES = [".txt", ".csv", ".tsv", ".jsonl", ".csv.gz", ".jsonl.gz", "", ".html", ".parquet"]
+SUFFIXES += [".json"]
+KEPT = [(), ("date", "n")]
 FOLDER = Path(tempfile.mkdtemp())
 SCORES = {"attack_event": 0.25}
 
@@ -35,7 +37,7 @@ def check_sentences(text: str) -> None:
         end = sentence.end
 
 
-def check_rows(identity: str, title: str | None, text: str) -> None:
+def check_rows(identity: str, title: str | None, text: str, kept: dict[str, object]) -> None:
     sentences = tuple(
         TaggedSentence(s.text, (), SCORES, start=s.start, end=s.end) for s in split_sentences(text)
     )
@@ -43,9 +45,12 @@ def check_rows(identity: str, title: str | None, text: str) -> None:
     article = TaggedArticle(text, sentences, title, headline)
     lines = io.StringIO()
     rows.write_jsonl(article.to_records(), lines)
+    titles = [] if title is None else [title]
     assert [json.loads(line)["text"] for line in lines.getvalue().splitlines()] == [
-        s.text for s in sentences
+        *titles,
+        *(s.text for s in sentences),
     ]
+    json.dumps(kept, allow_nan=False)
     article.to_html()
     assert "\0" not in identity
 
@@ -54,9 +59,10 @@ def test_one_input(data: bytes) -> None:
     if not data:
         return
     suffix = SUFFIXES[data[0] % len(SUFFIXES)]
+    keep = KEPT[data[0] // len(SUFFIXES) % 2]
     path = FOLDER / f"input{suffix}"
     path.write_bytes(data[1:])
-    reader = Reader([path], note=lambda line: None)
+    reader = Reader([path], keep=keep, note=lambda line: None, expects_english=True)
     articles = list(reader)
     if suffix == ".txt":
         assert articles or reader.problem_count
