@@ -31,7 +31,7 @@ from conflict_nlp.context import Context, parts
 from conflict_nlp.explain import WordWeight, explain
 from conflict_nlp.inputs import articles_of, checked_size, strings, titled, windows
 from conflict_nlp.labels import LABELS
-from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
+from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence, placed
 from conflict_nlp.sentences import Sentence, split_sentences
 
 __all__ = [
@@ -489,7 +489,7 @@ class Tagger:
                 yield [*before, *(span.text for span in spans)]
 
         found = self.predict_articles(split(), thresholds=thresholds)
-        return (_placed(*waiting.popleft(), predictions) for predictions in found)
+        return (_article(*waiting.popleft(), predictions) for predictions in found)
 
     def relabel(self, article: TaggedArticle, thresholds: Mapping[str, float]) -> TaggedArticle:
         """Return a tagged article with the labels that other thresholds give; no model runs.
@@ -595,15 +595,11 @@ class Tagger:
         return frames.tag_frame(self, df, columns, keep, thresholds)
 
 
-def _placed(
+def _article(
     text: str, title: str | None, spans: list[Sentence], predictions: list[Prediction]
 ) -> TaggedArticle:
     headline = predictions.pop(0) if len(predictions) > len(spans) else None
-    sentences = tuple(
-        TaggedSentence(**vars(prediction), start=span.start, end=span.end)
-        for span, prediction in zip(spans, predictions)
-    )
-    return TaggedArticle(text, sentences, title, headline)
+    return TaggedArticle(text, tuple(placed(predictions, spans)), title, headline)
 
 
 def _progress(results: Iterator[Prediction], total: int) -> Iterator[Prediction]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conflict_nlp.explain import WordWeight
+    from conflict_nlp.sentences import Sentence
 
 
 Words = dict[str, dict[str, list[tuple[int, int]]]]
@@ -84,6 +85,14 @@ class TaggedSentence(Prediction):
     def of_title(cls, headline: Prediction) -> TaggedSentence:
         """Return a title as the sentence that stands before all others, with index -1."""
         return cls(**vars(headline), start=0, end=0)
+
+
+def placed(
+    predictions: Iterable[Prediction], spans: Iterable[Sentence]
+) -> Iterator[TaggedSentence]:
+    """Yield the predictions of sentences with the places where these stand in their article."""
+    for span, prediction in zip(spans, predictions):
+        yield TaggedSentence(**vars(prediction), start=span.start, end=span.end)
 
 
 @dataclass(frozen=True)

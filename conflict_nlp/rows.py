@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TextIO
 
 from conflict_nlp.columns import Article
 from conflict_nlp.context import parts
-from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence
+from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence, placed
 from conflict_nlp.sentences import Sentence, replace_surrogates, split_sentences, storable
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ def tag(
                 return
         article, spans = split.popleft()
         headline = None if article.title is None else next(predictions)
-        sentences = (
-            TaggedSentence(**vars(prediction), start=span.start, end=span.end)
-            for span, prediction in zip(spans, predictions)
-        )
+        sentences = placed(predictions, spans)
         yield Tagged(article, headline, sentences)
         deque(sentences, maxlen=0)
 
