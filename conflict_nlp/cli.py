@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -145,6 +146,11 @@ def review(
     columns = (text_column, title_column, id_column, None)
     with _reading(files, columns, out, model, trust) as (reader, tagger):
         tagged = watched(rows.whole_articles(rows.tag(tagger, reader)), reader, out)
+        first = list(islice(tagged, 1))
+        if not first:
+            _note(f"no articles to tag; {out} is not written")
+            return
+        tagged = chain(first, tagged)
         count = review.write_sheet(tagged, tagger.thresholds, out, format=format, count=limit)
         _note(f"{out}: {count} sentences to look at")
 

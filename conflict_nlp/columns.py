@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from conflict_nlp.sentences import storable
 
 TEXT_COLUMNS = (
-    *("text", "body", "content", "article", "article_text", "article_body", "full_text"),
-    *("fulltext", "maintext", "main_text", "story", "document"),
+    *("text", "body", "content", "article_text", "article_body", "full_text", "fulltext"),
+    *("maintext", "main_text", "story", "document", "article"),  # the last may be a number
 )
 TITLE_COLUMNS = ("title", "headline")
 ID_COLUMNS = ("id", "article_id", "doc_id", "document_id", "uuid", "url", "link")
@@ -41,7 +41,7 @@ class Columns:
     ----------
     text, title, id
         Names; None takes the first of `TEXT_COLUMNS`, `TITLE_COLUMNS` and `ID_COLUMNS` that is
-        there, in lower or upper case.
+        there, in lower or upper case, with blanks or underscores.
     kept
         Names of others.
     """
@@ -89,6 +89,8 @@ class Columns:
         text_column, title_column, id_column = self._chosen(list(row))
         text = row[text_column]
         title = row[title_column] if title_column is not None else None
+        if isinstance(title, int | float):  # "1984", or what a data frame has for none
+            title = None if title != title else str(title)
         identity = row[id_column] if id_column is not None else None
         if not isinstance(text, str):
             raise ValueError(f"{text_column!r} is {_name(text)}, no text")
@@ -122,7 +124,7 @@ def _choose(
     fields: list[str], wanted: str | None, guesses: Sequence[str], option: str
 ) -> str | None:
     if wanted is None:
-        by_name = {field.strip().lower(): field for field in reversed(fields)}
+        by_name = {"_".join(field.lower().split()): field for field in reversed(fields)}
         return next((by_name[guess] for guess in guesses if guess in by_name), None)
     if wanted not in fields:
         raise ValueError(f"no column {wanted!r} for {option}; {_listed(fields)}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import count
 
+_SEPARATOR = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)
 _LONGEST_ROW = 10**7  # characters
 
 
@@ -25,7 +27,7 @@ def read_rows(
         header (empty ones at its end do not count), and the reason.
     delimiters
         Characters of which the one that the header has most of, the first if it has none, parts
-        the values.
+        the values. A line ``sep=;`` before the header tells it.
 
     Raises
     ------
@@ -35,6 +37,8 @@ def read_rows(
     csv.field_size_limit(2**31 - 1)
     first = next((line for line in lines if line.strip()), "")
     delimiter = max(delimiters, key=first.count)
+    if told := _SEPARATOR.fullmatch(first):  # as spreadsheets write and read it
+        delimiter, first = told[1], next((line for line in lines if line.strip()), "")
     ahead, taken = deque([first]), list[str]()
 
     def lines_of_a_row() -> Iterator[str]:

@@ -108,7 +108,8 @@ class Reader:
         if isinstance(names, (str, os.PathLike)):
             names = [names]
         given = [os.fspath(name) for name in names]
-        self._named = set(given) if text_column is not None else set()
+        self._given = set(given)
+        self._named = self._given if text_column is not None else set()
         self._files = [file for name in given for file in self._found(name)]
 
     def _found(self, name: str) -> Iterator[str]:
@@ -171,7 +172,10 @@ class Reader:
                     yield from self._articles(name, self._raw)
             except (OSError, EOFError, ValueError, zlib.error, csv.Error, ImportError) as error:
                 reason = error.strerror if isinstance(error, OSError) else None
-                self._failed(f"{name}: {reason or error}")
+                # That a folder has earlier output beside its articles is no problem.
+                is_earlier_output = str(error).startswith(OWN) and name not in self._given
+                tell = self._note if is_earlier_output else self._failed
+                tell(f"{name}: {reason or error}")
             self._raw = None
             self._done += size
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,8 @@ def write(
 ) -> None:
     """Tag all that the reader reads, and write it to `output`, or to standard output for None.
 
+    Where not one article could be read, an `output` that exists stays as it is.
+
     Beside an `output` of jsonl, csv or parquet, ``OUTPUT.meta.json`` tells what made it: the
     `Tagger.info`, the thresholds in force among it, and what the rows are.
 
@@ -68,7 +71,7 @@ def write(
     explain
         Underline the words that carried the labels (html).
     note
-        Called with a line on what is resumed.
+        Called with a line on what is resumed, and if there is nothing to tag.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def write(
         raise OutputError(f"--keep: {error}") from None
     articles = iter(reader)
     offset = 0
-    done: Counter[str] = Counter()
+    done: Counter[Any] = Counter()
     made_by = tagger.info
     made_by["thresholds"] |= {label: round(value, 5) for label, value in thresholds.items()}
     made_by |= {"rows": "articles" if summary else "sentences", "keep": list(reader.kept)}
@@ -98,7 +101,7 @@ def write(
 
         try:
             if output.exists():
-                _check_same(output, made_by)
+                _check_same(output, made_by, note)
             done, offset = written(
                 output, format.value, tagger.labels, summary=summary, kept=reader.kept
             )
@@ -107,7 +110,13 @@ def write(
         except ValueError as error:
             raise OutputError(f"--resume cannot go on with {output}: {error}") from None
         note(f"{output} holds {count} articles; going on")
-    tagged = rows.tag(tagger, articles, thresholds)
+    first = list(islice(articles, 1))
+    if not first and not done:
+        exists = output is not None and output.is_file() and output.stat().st_size
+        note("no articles to tag" + (f"; {output} stays as it is" if exists else ""))
+        if exists:
+            return
+    tagged = rows.tag(tagger, chain(first, articles), thresholds)
     with _opened(output, format, offset if resume else None) as stream:
         if format is Format.table:
             from conflict_nlp import terminal
@@ -183,12 +192,13 @@ def _write_meta(
             )
 
 
-def _check_same(output: Path, made_by: Mapping[str, Any]) -> None:
+def _check_same(output: Path, made_by: Mapping[str, Any], note: Callable[[str], object]) -> None:
     """Raise ValueError if another model, or other thresholds, made the output."""
     try:
         before = json.loads(_meta(output).read_text(encoding="utf-8"))
         differ = [key for key, value in made_by.items() if before.get(key) != value]
-    except (OSError, ValueError, AttributeError):  # nothing tells
+    except (OSError, ValueError, AttributeError):
+        note(f"{_meta(output)} does not tell what made {output}: it is taken to be the same model")
         return
     if differ:
         told = ", ".join(f"{key} {before.get(key)!r}, not {made_by[key]!r}" for key in differ)

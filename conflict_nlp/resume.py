@@ -2,7 +2,8 @@
 
 The beginning of an article proves that the one before it was written to its end. The last article
 in the file is therefore cut off and tagged again, whole or not; so no trace of where the
-interruption fell is needed, and none is kept.
+interruption fell is needed, and none is kept. An article is known again by its id and its
+beginning, as the rows of several tables may be numbered alike.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from typing import BinaryIO
 
 from conflict_nlp.columns import Article
 from conflict_nlp.rows import columns, write_csv
-from conflict_nlp.sentences import split_sentences
+from conflict_nlp.sentences import split_sentences, storable
 
 _ROW = b'{"article": '  # so begins each JSON line
+
+Key = tuple[str, str]
+"""An article's id and what its first row shows: title or first sentence, in a summary the title."""
 
 
 def written(
@@ -32,7 +36,7 @@ def written(
     *,
     summary: bool = False,
     kept: Sequence[str] = (),
-) -> tuple[Counter[str], int]:
+) -> tuple[Counter[Key], int]:
     """Tell what an interrupted run has written, whatever byte it ended at.
 
     Parameters
@@ -47,7 +51,7 @@ def written(
     Returns
     -------
     done
-        Number of whole articles of each id; `remaining` takes it.
+        Number of whole articles of each key; `remaining` takes it.
     offset
         Bytes that those take, with the CSV header; what lies behind is to be cut off.
 
@@ -57,7 +61,7 @@ def written(
         If the file is not the beginning of such output.
     """
     names = columns(labels, summary=summary, kept=kept)
-    done: Counter[str] = Counter()
+    done: Counter[Key] = Counter()
     if not path.exists():
         return done, 0
     with path.open("rb") as stream:
@@ -76,19 +80,19 @@ def written(
             rows = _json_rows(stream, names if summary else own, summary)
         offset = stream.tell()
         before = last = None
-        for position, article, index in rows:
+        for position, article, index, shown in rows:
             if index == -1 or (index == 0 and before != (article, -1)):
                 if last is not None:
                     done[last] += 1
-                offset, last = position, article
+                offset, last = position, (article, storable(shown))
             before = article, index
     return done, offset
 
 
 def remaining(
-    articles: Iterable[Article], done: Counter[str], *, summary: bool
+    articles: Iterable[Article], done: Counter[Key], *, summary: bool
 ) -> Iterator[Article]:
-    """Leave out as many articles of each id as are done; counts `done` down.
+    """Leave out as many articles of each key as are done; counts `done` down.
 
     Raises
     ------
@@ -98,10 +102,11 @@ def remaining(
     """
     articles = iter(articles)
     first = list(islice(articles, 1))
-    places = {os.path.abspath(name): name for name in done} if first else {}  # noqa: PTH100
+    names = {name for name, _ in done} if first else set()
+    places = {os.path.abspath(name): name for name in names}  # noqa: PTH100
     for article in first:
         other = places.get(os.path.abspath(article.id))  # noqa: PTH100
-        if other is None or article.id in done:
+        if other is None or article.id in names:
             continue
         # Of what is no file, such as a URL, this tells nothing.
         if os.path.exists(re.sub(r":\d+$", "", article.id)):  # noqa: PTH110
@@ -109,19 +114,22 @@ def remaining(
     return _remaining(chain(first, articles), done, summary)
 
 
-def _remaining(articles: Iterable[Article], done: Counter[str], summary: bool) -> Iterator[Article]:
+def _remaining(articles: Iterable[Article], done: Counter[Key], summary: bool) -> Iterator[Article]:
     for article in articles:
-        if done[article.id] == 0:
+        shown = article.title
+        if shown is None and not summary and done:
+            shown = next((sentence.text for sentence in split_sentences(article.text)), None)
+        key = article.id, storable(shown or "")
+        if done[key] == 0:
             yield article
-        # Without a sentence an article has no row, by which it would have been counted as done.
-        elif summary or article.title is not None or split_sentences(article.text):
-            done[article.id] -= 1
+        else:
+            done[key] -= 1
 
 
 def _json_rows(
     stream: BinaryIO, names: Sequence[str], summary: bool
-) -> Iterator[tuple[int, str, int]]:
-    """Yield where each whole row begins, its article and its index (0 in a summary)."""
+) -> Iterator[tuple[int, str, int, str]]:
+    """Yield where each whole row begins, its article, its index (0 in a summary) and its text."""
     position = 0
     scores = {name for name in names if f"{name}_score" in names}
     for number, line in enumerate(stream, 1):
@@ -133,7 +141,8 @@ def _json_rows(
             row = json.loads(line)
             if list(row) != names if summary else set(row["scores"]) != scores:
                 raise ValueError
-            yield position, row["article"], 0 if summary else row["index"]
+            index, shown = (0, row["title"]) if summary else (row["index"], row["text"])
+            yield position, row["article"], index, shown or ""
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"line {number} is no row of this output") from None
         position += len(line)
@@ -141,8 +150,9 @@ def _json_rows(
 
 def _csv_rows(
     stream: BinaryIO, names: Sequence[str], summary: bool
-) -> Iterator[tuple[int, str, int]]:
+) -> Iterator[tuple[int, str, int, str]]:
     """The same; the last row may lack columns behind the index."""
+    shown = names.index("title" if summary else "text")
     position = end = stream.tell()
 
     def lines() -> Iterator[str]:
@@ -158,7 +168,7 @@ def _csv_rows(
             raise ValueError(f"row {number - 1} is no row of this output")
         whole = len(row) == len(names)
         try:
-            yield position, row[0], 0 if summary else int(row[1])
+            yield position, row[0], 0 if summary else int(row[1]), "".join(row[shown : shown + 1])
         except (IndexError, ValueError):
             whole = False
         position = end

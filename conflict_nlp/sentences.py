@@ -12,6 +12,20 @@ import sentencex
 LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’')\]]*(?:\s|$)")
+# Stops that end no sentence, though sentencex takes them for ends: of a time of day before its day
+# or zone, of ranks and the like, of a number at the beginning; and one that ends one.
+_DAYS = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|[A-Z][a-z]{2,8}\.? \d"
+_ZONES = r"[A-Z]{1,3}T\b|UTC\b|(?:\w+ ){1,2}[Tt]ime\b"
+_RANKS = (
+    "Amb|Atty|Cdr|Cllr|Cmdt|Const|Cpt|Dep|Lieut|Mohd|Muhd|Pte|Ret|Smt|Spc|SSgt|Wm|Approx|Apt|Ch|Vol"
+    "|Mon|Tues?|Wed|Thurs?|Fri"
+)
+_DOUBLE_RANKS = r"(?:Brig|Lt|Maj|Lance|Rear|Sub|Vice)\.?-(?:Adm|Col|Cpl|Gen|Insp)"
+_NO_END = re.compile(
+    rf"(?<=\b[ap]\.m)\.(?=\s+(?:{_DAYS}|{_ZONES}))"
+    rf"|\b(?:{_RANKS}|{_DOUBLE_RANKS})\.(?=\s)|^\s*(?:\d{{1,3}}|Q)\.(?=\s)"
+)
+_ELLIPSIS = re.compile(r"…(?=\s+[\"“‘(]?[A-Z])")
 _TERMINAL = tuple(".!?…:;\"”'’)]")
 _QUOTES = re.compile('["“”„«»‘’]')
 _LONGEST_WRAPPED_LINE = 100
@@ -107,7 +121,8 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _boundaries(paragraph: str) -> list[tuple[int, int]]:
-    found = sentencex.get_sentence_boundaries("en", paragraph)
+    marked = _NO_END.sub(lambda found: found[0][:-1] + ",", paragraph)
+    found = sentencex.get_sentence_boundaries("en", _ELLIPSIS.sub(".", marked))
     return [(each["start_index"], each["end_index"]) for each in found]
 
 

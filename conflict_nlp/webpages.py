@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from conflict_nlp.columns import OWN
+from conflict_nlp.sentences import LINE_END
 
 GENERATOR = '<meta name="generator" content="conflict_nlp">'
 """By this a page of tags is known, and not read as an article."""
@@ -12,6 +13,8 @@ GENERATOR = '<meta name="generator" content="conflict_nlp">'
 EXTRA = 'pip install "conflict-nlp[files]"'
 """How to install what reads web pages and parquet files."""
 
+# Outside of these a line end is a blank, as in a browser; trafilatura would keep it.
+_FLOWING = "//text()[not(ancestor::pre or ancestor::textarea or ancestor::script)]"
 _CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 
 
@@ -38,8 +41,15 @@ def main_text(page: str) -> tuple[str | None, str]:
     except ImportError as error:  # or of what it needs in its turn
         reason = str(error).partition("\n")[0]
         raise ImportError(f"HTML needs trafilatura: {EXTRA} ({reason})") from None
-    found = trafilatura.bare_extraction(page, with_metadata=True, include_comments=False)
-    if found is None or not found.text:
+    tree = trafilatura.load_html(page)
+    for text in () if tree is None else tree.xpath(_FLOWING):
+        if LINE_END.search(text):
+            flowing = LINE_END.sub(" ", text)
+            setattr(text.getparent(), "tail" if text.is_tail else "text", flowing)
+    found = tree is not None and trafilatura.bare_extraction(
+        tree, with_metadata=True, include_comments=False
+    )
+    if not found or not found.text:
         raise ValueError("no article text found in the page")
     title = found.title or None
     return title, found.text.removeprefix(f"{title}\n")

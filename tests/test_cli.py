@@ -273,6 +273,37 @@ def test_what_cannot_be_read_is_told_at_the_end(run, story, tmp_path):
     assert err.splitlines()[-1] == "conflict-nlp: 2 files or rows could not be read"
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet", "out.html"])
+def test_where_nothing_can_be_read_the_old_output_stays(run, story, table, tmp_path, name):
+    output = tmp_path / name
+    assert run("tag", story, "--output", output)[0] == 0
+    before = output.read_bytes()
+    status, _, err = run("tag", table, "--text-column", "bodyy", "--output", output)
+    assert status == 1 and "bodyy" in err and f"{output} stays as it is" in err
+    (tmp_path / "empty").mkdir()
+    status, _, err = run("tag", tmp_path / "empty", "--output", output)
+    assert status == 0 and "no articles to tag" in err
+    assert output.read_bytes() == before
+    sheet = tmp_path / "sheet.csv"
+    assert run("review", table, "--text-column", "bodyy", "--out", sheet)[0] == 1
+    assert not sheet.exists()
+
+
+def test_resume_tells_apart_rows_that_are_numbered_alike(run, tmp_path):
+    folder, output = tmp_path / "news", tmp_path / "out.csv"
+    folder.mkdir()
+    old = "id,text\n1,Rockets hit the port.\n2,Talks went on.\n3,It rained.\n"
+    (folder / "b.csv").write_text(old, encoding="utf-8")
+    assert run("tag", folder, "--output", output)[0] == 0
+    new = "id,text\n1,Snow fell.\n2,A bomb went off.\n"
+    (folder / "a.csv").write_text(new, encoding="utf-8")
+    assert run("tag", folder, "--output", output, "--resume")[0] == 0
+    with output.open(encoding="utf-8", newline="") as stream:
+        texts = [row["text"] for row in csv.DictReader(stream)]
+    expected = ["Rockets hit the port.", "Talks went on.", "Snow fell.", "A bomb went off."]
+    assert texts == [*expected, "It rained."]
+
+
 def test_a_folder_holding_the_output_can_be_tagged(run, story, tmp_path):
     output = tmp_path / "out.jsonl"
     for _ in range(2):
@@ -286,8 +317,10 @@ def test_tags_are_not_read_as_articles(run, story, tmp_path):
         assert run("tag", story, "--output", tmp_path / name, *options)[0] == 0
     assert run("review", story, "--out", tmp_path / "f.csv")[0] == 0
     status, out, err = run("tag", tmp_path)
-    assert status == 1 and len(out.splitlines()) == len(SENTENCES)
+    assert status == 0 and len(out.splitlines()) == len(SENTENCES)
     assert err.count("it holds what conflict-nlp wrote, no articles") == 6
+    status, out, err = run("tag", tmp_path / "a.csv", tmp_path / "d.html")
+    assert status == 1 and out == "" and err.count("it holds what conflict-nlp wrote") == 2
     status, out, _ = run("tag", tmp_path / "a.csv", "--text-column", "text")
     assert status == 0 and len(out.splitlines()) == len(SENTENCES)
     _, out, err = run("tag", tmp_path, "--text-column", "text")

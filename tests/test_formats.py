@@ -211,7 +211,7 @@ def test_bad_lines_of_json_do_not_stop_the_others(tmp_path):
     good = '{"text": "%s"}\n'
     deep = "[" * 100_000
     lines = [good % 1, "{bad\n", "[1]\n", "\n", '{"text": null}\n', '{"text": 3}\n', f"{deep}\n"]
-    path.write_text("".join([*lines, '{"text": "x", "title": 5}\n', good % 2]), encoding="utf-8")
+    path.write_text("".join([*lines, '{"text": "x", "title": [5]}\n', good % 2]), encoding="utf-8")
     articles, problems, _ = read(path)
     assert [article.text for article in articles] == ["1", "2"]
     places = [problem.removeprefix(f"{path}:").partition(":")[0] for problem in problems]
@@ -413,6 +413,31 @@ def test_many_bad_rows_take_no_longer_than_good_ones(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("id,text\n" + 'foo",bar,"baz\n' * 100_000, encoding="utf-8")
     assert read(path)[0] == []
+
+
+def test_a_title_may_be_a_number_or_none(tmp_path):
+    path = tmp_path / "a.jsonl"
+    lines = ['{"title": NaN, "text": "One."}\n', '{"title": 1984, "text": "Two."}\n']
+    path.write_text("".join(lines), encoding="utf-8")
+    articles, problems, _ = read(path)
+    assert [(a.title, a.text) for a in articles] == [(None, "One."), ("1984", "Two.")]
+    assert problems == []
+
+
+def test_spreadsheets_may_tell_the_separator_and_write_names_with_blanks(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("sep=;\nArticle;Full Text\n17;Rebels, they say, fled.\n", encoding="utf-8")
+    articles, problems, _ = read(path)
+    assert [article.text for article in articles] == ["Rebels, they say, fled."] and problems == []
+
+
+def test_lines_of_a_page_break_nowhere_but_where_it_says(tmp_path):
+    path = tmp_path / "a.html"
+    body = "Rebels shelled the northern\ntown of Darv on Monday,\r\nthe army said."
+    path.write_text(f"<html><body><div>{body}</div><div>Nobody\nelse fired.</div></body></html>")
+    (article,), problems, _ = read(path)
+    flowing = "Rebels shelled the northern town of Darv on Monday, the army said."
+    assert article.text.splitlines() == [flowing, "Nobody else fired."] and problems == []
 
 
 def test_rows_of_json_may_lack_a_title(tmp_path):

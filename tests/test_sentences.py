@@ -68,6 +68,23 @@ def test_newspaper_text_splits_as_a_reader_would():
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A bomb hit the barracks at 7:40 a.m. Monday, killing six.",
+        "It struck at 9 p.m. Jan. 6 in Darv. | The army left at 6 p.m. | The guests stayed.",
+        "It was 8:30 p.m. BST, and 10 a.m. Tongan time.",
+        "Pte. Jim Fell was killed. | So was Lt.-Col. Ray Orr.",
+        "1. Rebels seized the bridge. | They burned it.",
+        "Q. How many died?",
+        "The men fled… | Two officers died… | No group has… so far.",
+    ],
+)
+def test_stops_that_end_a_sentence_and_stops_that_do_not(text):
+    parts = text.split(" | ")
+    assert [sentence.text for sentence in split_sentences(" ".join(parts))] == parts
+
+
 def test_hard_wrapped_lines_are_joined_and_headlines_are_not():
     assert texts(
         "A headline\n\n"
