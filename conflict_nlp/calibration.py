@@ -87,6 +87,8 @@ class Calibration:
             if column.shape != (len(labels), 2)[:count]:
                 raise ValueError(f"{key!r} must hold {('one number', 'two numbers')[count - 1]}")
         columns["thresholds"] = columns.pop("threshold")
+        if not ((columns["thresholds"] >= 0) & (columns["thresholds"] <= 1)).all():
+            raise ValueError("thresholds must lie in 0..1")
         return cls(labels, **columns, task=task)
 
     def to_dict(self) -> dict[str, Any]:

@@ -89,7 +89,8 @@ def find(name_or_folder: str | os.PathLike[str]) -> Path:
         If it is neither a shipped name nor a folder.
     """
     shipped = shipped_models()
-    name = DEFAULT_MODEL if name_or_folder == "default" else os.fspath(name_or_folder)
+    name = os.fspath(name_or_folder)
+    name = DEFAULT_MODEL if name == "default" else name
     if name in shipped:
         return shipped[name]
     with suppress(OSError, ValueError):  # a name that no folder can have, or may not be looked at
@@ -182,8 +183,14 @@ def write(folder: Path, manifest: Mapping[str, Any], fill: Callable[[Path], obje
     hashes is added, and the new folder takes the place of the old one; should the process be
     killed in that moment, the next `find` or `write` puts the old one back. A README.md, which
     people edit, is not hashed. Of a link to a folder, the folder it points to is replaced.
+
+    Raises
+    ------
+    ModelError
+        If the old folder holds anything but a model, see `check_replaceable`.
     """
     folder = folder.resolve()
+    check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _restored(folder)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -209,6 +216,27 @@ def write(folder: Path, manifest: Mapping[str, Any], fill: Callable[[Path], obje
             made.rename(folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise ModelError if a folder holds anything but a model, which `write` would lose.
+
+    Hidden files count for nothing.
+    """
+    if not folder.is_dir():
+        return
+    try:
+        listed = [*json.loads((folder / "manifest.json").read_bytes())["files"]]
+    except (OSError, ValueError, LookupError, TypeError):
+        listed = []
+    parts = {"manifest.json", "README.md", *listed}
+    others = (path for path in sorted(folder.iterdir()) if path.name not in parts)
+    other = next((path for path in others if not path.name.startswith(".")), None)
+    if other is not None:
+        raise ModelError(
+            f"{folder} would be replaced, and holds {other.name}, which is no part of a model: "
+            "name a new folder"
+        )
 
 
 def _set_aside(folder: Path) -> Path:

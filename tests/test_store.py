@@ -1,5 +1,6 @@
 """Model folders that are missing, damaged or hostile: one clear error, nothing loaded."""
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import joblib
+import onnx
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -173,6 +175,26 @@ def test_names_that_no_file_can_have(folder, name):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links of POSIX")
+def test_a_folder_with_other_files_is_not_replaced(folder, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (folder / "notes").mkdir()
+    for replaced in (tmp_path, folder):
+        with pytest.raises(store.ModelError, match=r"holds (model|notes), which is no part of"):
+            store.write(replaced, {"labels": LABELS}, lambda made: None)
+    assert (tmp_path / "thesis.txt").exists() and (folder / "notes").exists()
+
+
+def test_weights_in_other_files_are_not_loaded(folder):
+    model = onnx.load(folder / "model.onnx")
+    weight = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    onnx.external_data_helper.set_external_data(weight, location="../secret.bin")
+    content = model.SerializeToString()
+    (folder / "model.onnx").write_bytes(content)
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    edit_manifest(folder, files=files | {"model.onnx": hashlib.sha256(content).hexdigest()})
+    refused(folder, "takes weights from other files")
+
+
 def test_a_link_to_a_folder_stays_one(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "disk" / "model")

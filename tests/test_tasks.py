@@ -437,6 +437,25 @@ def test_names_and_files_that_do_not_fit_are_told(tmp_path):
         read_sentences([tmp_path / "a.tsv"], Task(("b", "c"), "multi-class"))
 
 
+def test_one_label_of_two_names_is_told(tmp_path):
+    war, sport = tmp_path / "war.csv", tmp_path / "sport.csv"
+    war.write_text("text,war\nThe fort fell.,1\nThe match ended.,0\n")
+    sport.write_text("text,sport\nThe fort held.,0\nThe match began.,1\n")
+    with pytest.raises(ValueError, match=r"sport\.csv has the label sport, .* has war"):
+        find_task([war, sport])
+    with pytest.raises(ValueError, match=r"sport\.csv has no 'war' among sport"):
+        read_sentences([sport], find_task([war]))
+
+
+def test_a_baseline_needs_texts_of_every_label(tables, tmp_path, capsys):
+    data = tmp_path / "gap.tsv"
+    data.write_text((tables / "numbers.tsv").read_text().replace("\t2\n", "\t3\n"))
+    names = ["--label-names", "sport", "trade", "art", "weather"]
+    with pytest.raises(SystemExit):
+        train_baseline.main(["--data", str(data), "--output", str(tmp_path / "b"), *names])
+    assert "no texts have the label 'art'" in capsys.readouterr().err
+
+
 def test_words_for_0_and_1_may_be_names_of_classes(tmp_path):
     (tmp_path / "a.csv").write_text("text,claim\none,true\ntwo,false\nthree,half\n")
     (tmp_path / "b.csv").write_text("text,claim\none,true\ntwo,false\n")

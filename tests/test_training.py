@@ -671,6 +671,10 @@ def test_labels_part_from_text_and_come_back(tmp_path, capsys):
         (b'{"id": "a", "sentences": []}', "second.jsonl, line 1 is not article, index, sha256"),
         (b'{"article": "a", "text": "It rained.", "labels": []}', "line 1 is not article"),
         (b"\n[1]\n", "line 2 is not article"),
+        (
+            b'{"article": "a", "index": 0, "sha256": "", "labels": ["attack"]}',
+            "line 1: unknown label 'attack'; known: attack_event, ",
+        ),
         (b"\xff\xfe{\0", "`python -m training.annotations strip` writes such a file"),
     ],
 )
@@ -686,6 +690,19 @@ def test_what_is_no_file_of_labels_alone_is_told(tmp_path, capsys, content, mess
             annotations.main(command)
         shown = capsys.readouterr().err.splitlines()
         assert stopped.value.code == 1 and message in shown[-1]
+
+
+def test_sentences_without_numbers_part_and_come_back(tmp_path, capsys):
+    labelled, standoff = tmp_path / "rows.csv", tmp_path / "standoff.jsonl"
+    header = ",".join(["article", "text", *LABELS])
+    labelled.write_text(f"{header}\na,Rockets fell.,1,0,0,0\na,It rained.,0,0,0,0\n")
+    annotations.main(["strip", str(labelled), "--out", str(standoff)])
+    command = ["join", str(labelled), "--annotations", str(standoff), "--out"]
+    annotations.main([*command, str(tmp_path / "joined.jsonl")])
+    assert "found 2 of 2" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        annotations.main([*command, str(labelled)])
+    assert "rows.csv is one of the files to read" in capsys.readouterr().err
 
 
 def test_labellings_without_a_common_sentence_are_not_compared(tmp_path, capsys):

@@ -89,7 +89,8 @@ def join(paths: Sequence[Path], annotations: Sequence[Path], out: Path) -> tuple
     wanted: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows.values():
         wanted[row["sha256"]].append(row)
-    articles: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
+    # Sentences of a table may have no numbers, and so one index.
+    articles: dict[str, dict[tuple[int, str], dict[str, Any]]] = defaultdict(dict)
     files = [file for path in paths for file in _files(path)]
     for file in track(files, "reading"):
         for text in _texts(file):
@@ -99,10 +100,10 @@ def join(paths: Sequence[Path], annotations: Sequence[Path], out: Path) -> tuple
                     # Its place tells which sentences stand side by side, if some are not found.
                     place = {"index": row["index"], "text": candidate}
                     sentence = {**place, "labels": row["labels"]}
-                    articles[row["article"]][row["index"]] = sentence
+                    articles[row["article"]][row["index"], row["sha256"]] = sentence
     with out.open("w", encoding="utf-8") as stream:
         for article, found in sorted(articles.items()):
-            ordered = [found[index] for index in sorted(found)]
+            ordered = [found[place] for place in sorted(found)]
             stream.write(json.dumps({"id": article, "sentences": ordered}) + "\n")
     return sum(map(len, articles.values())), len(rows)
 
@@ -119,16 +120,18 @@ def agree(first: Sequence[Path], second: Path) -> str:
         If `second` is not as `strip` writes it, or has none of the sentences of `first`.
     """
     other = {(row["article"], row["sha256"]): row["labels"] for row in _standoff(second)}
-    pairs = [
-        (np.array(row["targets"]) >= 0.5, [label in other[key] for label in LABELS])
-        for row in read_sentences(first)
-        if (key := (row["article"], fingerprint(row["text"]))) in other
-    ]
+    pairs, articles = [], set()
+    for row in read_sentences(first):
+        key = row["article"], fingerprint(row["text"])
+        if key in other:
+            articles.add(row["article"])
+            given = [label in other[key] for label in LABELS]
+            pairs.append((np.array(row["targets"]) >= 0.5, given))
     if not pairs:
         raise ValueError(f"no sentence of {second} stands in the other files")
     one, two = (np.array(side) for side in zip(*pairs))
     lines = [
-        f"{len({article for article, _ in other})} articles, {len(pairs)} sentences, "
+        f"{len(articles)} articles, {len(pairs)} sentences, "
         f"{int((one != two).any(1).sum())} with a difference",
         "",
         "| label | first | second | kappa | F1 |",
@@ -136,7 +139,8 @@ def agree(first: Sequence[Path], second: Path) -> str:
     ]
     for i, label in enumerate(LABELS):
         a, b = one[:, i], two[:, i]
-        kappa, f1 = cohen_kappa_score(a, b), f1_score(a, b)
+        # Neither is defined where both give the label to none.
+        kappa, f1 = (cohen_kappa_score(a, b), f1_score(a, b)) if (a | b).any() else (1.0, 1.0)
         lines.append(f"| {label} | {a.sum()} | {b.sum()} | {kappa:.3f} | {f1:.3f} |")
     return "\n".join(lines)
 
@@ -157,6 +161,10 @@ def _standoff(path: Path) -> list[dict[str, Any]]:
             raise ValueError(
                 f"{path}, line {number} is not {', '.join(_FIELDS)} of one sentence: `python -m "
                 "training.annotations strip` writes such a file from a labelled one"
+            )
+        if unknown := [label for label in row["labels"] if label not in LABELS]:
+            raise ValueError(
+                f"{path}, line {number}: unknown label {unknown[0]!r}; known: {', '.join(LABELS)}"
             )
         rows.append(row)
     return rows
@@ -255,6 +263,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
     options = parser.parse_args(argv)
     with errors_in_one_line(parser):
+        if options.command != "agree" and options.out in options.paths:
+            raise ValueError(f"--out {options.out} is one of the files to read")
         if options.command == "strip":
             print(f"{strip(options.paths, options.out)} sentences")
         elif options.command == "agree":

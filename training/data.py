@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from training.tables import FLAGS, read_table
+from training.tables import FLAGS, read_table, unnamed
 from training.task import FOUR_LABELS, Task
 
 log = logging.getLogger(__name__)
+
+_WINDOW = re.compile(r"(?<=.)@\d+\Z", re.DOTALL)
 
 
 def read_sentences(paths: Sequence[str | Path], task: Task = FOUR_LABELS) -> Dataset:
@@ -43,7 +46,9 @@ def read_sentences(paths: Sequence[str | Path], task: Task = FOUR_LABELS) -> Dat
     for table in tables:
         found = {task.names.get(name, name) for name in table.labels}
         missing = [label for label in task.labels if label not in found]
-        if found and missing and "labels" in table.records[0]:
+        # One column of classes may have any name; that of a column without one says nothing.
+        tells = "labels" in table.records[0] or task.kind == "multi-label"
+        if found and missing and tells and table.labels != unnamed(len(table.labels)):
             raise ValueError(f"{table.path} has no {missing[0]!r} among {', '.join(table.labels)}")
     rows = [
         {
@@ -99,11 +104,11 @@ def _targets(record: Mapping[str, Any], task: Task) -> list[float]:
 
 
 def article_groups(articles: Iterable[str]) -> list[str]:
-    """Return the group of each article id: the id up to ``@``, which marks windows of one text.
+    """Return the group of each article id: the id without ``@`` and a number at its end.
 
-    An ``@`` at the beginning marks nothing.
+    These mark windows of one text.
     """
-    return [article[:1] + article[1:].split("@")[0] for article in articles]
+    return [_WINDOW.sub("", article) for article in articles]
 
 
 def stretches(sentences: Dataset) -> list[range]:

@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 
 _TEXT = ("text", "sentence")
 RESERVED = {*_TEXT, "article", "id", "index", "title", "source", "date"}
-RESERVED |= {"start", "end", "uncertain", "truncated", ""}  # pandas gives its index no name
+RESERVED |= {"start", "end", "uncertain", "truncated", "sentences"}
+RESERVED |= {""}  # pandas gives its index no name
 """Names that columns other than labels have."""
 
 FLAGS = {"0": "0", "0.0": "0", "false": "0", "1": "1", "1.0": "1", "true": "1"}

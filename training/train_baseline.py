@@ -37,6 +37,7 @@ from training.task import find_task
 log = logging.getLogger(__name__)
 
 _MOST_FEATURES = 60_000  # of words, and as many of characters
+_NEVER = -10.0  # a logit
 
 GRID = {
     "classify__estimator__C": [3.0, 10.0, 30.0],
@@ -72,6 +73,7 @@ def pipeline(seed: int) -> Pipeline:
 
 def train(options: argparse.Namespace) -> None:
     """Choose parameters, train on all of the data, and write the model folder."""
+    store.check_replaceable(options.output)
     task = find_task(options.data, options.label_names)
     data = read_sentences(options.data, task)
     test = read_sentences(options.test, task) if options.test else None
@@ -79,6 +81,9 @@ def train(options: argparse.Namespace) -> None:
         warn_of_overlap(data, {"test": test})
     texts, targets = list(data["text"]), np.array(data["targets"]) >= 0.5
     fitted = targets if len(task.labels) > 1 else targets[:, 0]  # scikit-learn wants no column
+    for label, column in zip(task.labels, targets.T):
+        if column.all() or not column.any():
+            raise ValueError(f"{'all' if column.all() else 'no'} texts have the label {label!r}")
     groups = article_groups(data["article"])
     folds = GroupKFold(options.folds, shuffle=True, random_state=options.seed)
     model = pipeline(options.seed)
@@ -89,6 +94,9 @@ def train(options: argparse.Namespace) -> None:
             model, texts, fitted, groups=groups, cv=folds, method="decision_function", n_jobs=-1
         )
         logits = logits.astype(np.float32).reshape(len(texts), -1)
+        for rest, held_out in folds.split(texts, groups=groups):
+            # scikit-learn gives a label that the rest lacks a logit of 0.
+            logits[np.ix_(held_out, ~targets[rest].any(0))] = _NEVER
         calibration = fit(logits, targets, task.labels, task.kind)
         given = calibration.given(calibration.scores(logits))
         f1 = next(iter(scores(targets, given, task).values()))

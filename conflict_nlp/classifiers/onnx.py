@@ -16,6 +16,8 @@ from conflict_nlp.store import ModelError, ModelFolder
 
 # What a layer hands on for so many tokens fits the caches of one core.
 _TOKENS_PER_BATCH = 384
+# The key of a tensor's entry in an ONNX file that names another file.
+_KEEPS_WEIGHTS_OUTSIDE = b"\x0a\x08location"
 
 
 def _cores() -> int:
@@ -38,6 +40,11 @@ class OnnxClassifier(Transformer):
 
     def __init__(self, folder: ModelFolder) -> None:
         super().__init__(folder)
+        if _KEEPS_WEIGHTS_OUTSIDE in folder.file("model.onnx"):
+            raise ModelError(
+                f"{folder.path / 'model.onnx'} takes weights from other files, which nothing "
+                "checks; it is not loaded"
+            )
         self._folder = folder
         self._lock = threading.Lock()
         self._process = -1

@@ -128,7 +128,10 @@ def load_model(folder: ModelFolder) -> PreTrainedModel:
     try:
         graph = onnx.load_model_from_string(folder.file("model.onnx")).graph
         weights = _weights(graph)
-        config = AutoConfig.for_model(**folder.json("config.json"))
+        settings = folder.json("config.json")
+        # It may name code of a hub; which attention is fast is for this machine to say.
+        settings = {key: settings[key] for key in settings if "attn_implementation" not in key}
+        config = AutoConfig.for_model(**settings)
         config.num_labels = len(folder.manifest["labels"])
         model = AutoModelForSequenceClassification.from_config(config).float()
         wanted = model.state_dict()

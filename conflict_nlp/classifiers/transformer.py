@@ -29,6 +29,8 @@ class Transformer:
         self.labels = tuple(folder.manifest["labels"])
         try:
             self.max_length = int(folder.manifest["max_length"])
+            if self.max_length < 2:
+                raise ValueError(f"max_length {self.max_length}")
             self._pad = int(folder.manifest.get("pad_token_id", 0))
             self._tokenizer = Tokenizer.from_str(folder.file("tokenizer.json").decode("utf-8"))
         except ModelError:
