@@ -37,6 +37,7 @@ def tag_frame(
     text_column, title_column, id_column = columns
     if isinstance(keep, str):
         raise TypeError(f"keep must be a list of columns, such as [{keep!r}]")
+    keep = list(dict.fromkeys(keep))
     names_out = rows.columns(tagger.labels, kept=keep)
     for column in (*columns, *keep):
         if column is not None and column not in df.columns:

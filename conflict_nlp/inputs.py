@@ -77,6 +77,8 @@ def _titled(
     for position, (text, title) in enumerate(pairs):
         if text is none or title is none:
             raise ValueError(f"there are {'more' if text is none else 'fewer'} titles than texts")
+        if isinstance(title, float) and title != title:  # what a data frame has for none
+            title = None
         for name, value in (("text", text), ("title", "" if title is None else title)):
             if not isinstance(value, str):
                 raise TypeError(f"{name} {position} must be a string, not {type(value).__name__}")

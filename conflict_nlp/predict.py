@@ -461,7 +461,7 @@ class Tagger:
         texts
             The articles.
         titles
-            The title of each, or None where it has none.
+            The title of each, or None (in a column of a data frame also NaN) where it has none.
         thresholds
             As in `predict`.
 

@@ -65,7 +65,7 @@ def test_columns_are_kept_with_their_types(tagger):
     pd = pytest.importorskip("pandas")
     days = pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03"]).tz_localize("UTC")
     df = pd.DataFrame({"text": TEXTS, "day": days, "outlet": pd.Categorical(["x", "y", "x"])})
-    tagged = tagger.tag_frame(df, keep=["day", "outlet"], thresholds={"attack_event": 1.0})
+    tagged = tagger.tag_frame(df, keep=["day", "outlet", "day"], thresholds={"attack_event": 1.0})
     assert list(tagged["day"]) == [days[0], days[0], days[2]]
     assert tagged.dtypes[["day", "outlet"]].equals(df.dtypes[["day", "outlet"]])
     assert list(tagged)[-2:] == ["day", "outlet"] and not tagged["attack_event"].any()

@@ -173,6 +173,7 @@ def test_a_stream_of_articles_is_tagged_as_each_alone(shipped, article):
         for one, other in records:
             assert one == pytest.approx(other, abs=2e-3)
     assert [a.title for a in shipped.tag_articles(texts)] == [None] * 4
+    assert [a.title for a in shipped.tag_articles(["x"], [float("nan")])] == [None]
     assert list(shipped.tag_articles([])) == []
 
 
