@@ -21,6 +21,7 @@ from conflict_nlp.kinds import META, is_read
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
     from conflict_nlp.formats import Reader
     from conflict_nlp.predict import Tagger
+    from conflict_nlp.resume import Key
 
 
 class Format(str, Enum):
@@ -92,7 +93,7 @@ def write(
         raise OutputError(f"--keep: {error}") from None
     articles = iter(reader)
     offset = 0
-    done: Counter[Any] = Counter()
+    done: Counter[Key] = Counter()
     made_by = tagger.info
     made_by["thresholds"] |= {label: round(value, 5) for label, value in thresholds.items()}
     made_by |= {"rows": "articles" if summary else "sentences", "keep": list(reader.kept)}
@@ -111,7 +112,7 @@ def write(
             raise OutputError(f"--resume cannot go on with {output}: {error}") from None
         note(f"{output} holds {count} articles; going on")
     first = list(islice(articles, 1))
-    if not first and not done:
+    if not first:
         exists = output is not None and output.is_file() and output.stat().st_size
         note("no articles to tag" + (f"; {output} stays as it is" if exists else ""))
         if exists:

@@ -14,8 +14,14 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’')\]]*(?:\s|$)")
 # Stops that end no sentence, though sentencex takes them for ends: of a time of day before its day
 # or zone, of ranks and the like, of a number at the beginning; and one that ends one.
-_DAYS = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|[A-Z][a-z]{2,8}\.? \d"
-_ZONES = r"[A-Z]{1,3}T\b|UTC\b|(?:\w+ ){1,2}[Tt]ime\b"
+_DAYS = (
+    "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+    r"|(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\.? \d"
+)
+_ZONES = (
+    r"(?:[ABCEIMP][DS]|[CE]ES?|GM|[CEMP])T\b|UTC\b"
+    r"|(?!Th|By|At|For|Next|Last|Each|Every|Some|Any)(?:[A-Z]\w+ ){1,2}[Tt]ime\b"
+)
 _RANKS = (
     "Amb|Atty|Cdr|Cllr|Cmdt|Const|Cpt|Dep|Lieut|Mohd|Muhd|Pte|Ret|Smt|Spc|SSgt|Wm|Approx|Apt|Ch|Vol"
     "|Mon|Tues?|Wed|Thurs?|Fri"

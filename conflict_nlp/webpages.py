@@ -41,15 +41,13 @@ def main_text(page: str) -> tuple[str | None, str]:
     except ImportError as error:  # or of what it needs in its turn
         reason = str(error).partition("\n")[0]
         raise ImportError(f"HTML needs trafilatura: {EXTRA} ({reason})") from None
-    tree = trafilatura.load_html(page)
-    for text in () if tree is None else tree.xpath(_FLOWING):
-        if LINE_END.search(text):
+    tree, found = trafilatura.load_html(page), None
+    if tree is not None:
+        for text in filter(LINE_END.search, tree.xpath(_FLOWING)):
             flowing = LINE_END.sub(" ", text)
             setattr(text.getparent(), "tail" if text.is_tail else "text", flowing)
-    found = tree is not None and trafilatura.bare_extraction(
-        tree, with_metadata=True, include_comments=False
-    )
-    if not found or not found.text:
+        found = trafilatura.bare_extraction(tree, with_metadata=True, include_comments=False)
+    if found is None or not found.text:
         raise ValueError("no article text found in the page")
     title = found.title or None
     return title, found.text.removeprefix(f"{title}\n")

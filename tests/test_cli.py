@@ -302,6 +302,11 @@ def test_resume_tells_apart_rows_that_are_numbered_alike(run, tmp_path):
         texts = [row["text"] for row in csv.DictReader(stream)]
     expected = ["Rockets hit the port.", "Talks went on.", "Snow fell.", "A bomb went off."]
     assert texts == [*expected, "It rained."]
+    whole = output.read_bytes()
+    for name in ("a.csv", "b.csv"):
+        (folder / name).unlink()
+    assert "stays as it is" in run("tag", folder, "--output", output, "--resume")[2]
+    assert output.read_bytes() == whole
 
 
 def test_a_folder_holding_the_output_can_be_tagged(run, story, tmp_path):

@@ -74,6 +74,7 @@ def test_newspaper_text_splits_as_a_reader_would():
         "A bomb hit the barracks at 7:40 a.m. Monday, killing six.",
         "It struck at 9 p.m. Jan. 6 in Darv. | The army left at 6 p.m. | The guests stayed.",
         "It was 8:30 p.m. BST, and 10 a.m. Tongan time.",
+        "They left at 6 p.m. | About 30 stayed. | It fell at 7 a.m. | This time nobody died.",
         "Pte. Jim Fell was killed. | So was Lt.-Col. Ray Orr.",
         "1. Rebels seized the bridge. | They burned it.",
         "Q. How many died?",

@@ -443,6 +443,9 @@ def test_one_label_of_two_names_is_told(tmp_path):
     sport.write_text("text,sport\nThe fort held.,0\nThe match began.,1\n")
     with pytest.raises(ValueError, match=r"sport\.csv has the label sport, .* has war"):
         find_task([war, sport])
+    sport.write_text("text,sport\nThe fort held.,false\nThe match began.,true\n")
+    with pytest.raises(ValueError, match=r"sport\.csv has the label sport, .* has war"):
+        find_task([war, sport])
     with pytest.raises(ValueError, match=r"sport\.csv has no 'war' among sport"):
         read_sentences([sport], find_task([war]))
 

@@ -115,14 +115,14 @@ def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, known: Ta
         values.setdefault(record["label"], []).append(record["where"])
     column = tables[0].labels or unnamed(1)
     are_flags = values.keys() <= {"0", "1"}
+    if (known is None or known.kind == "multi-label") and (labels is None or len(labels) == 1):
+        are_flags = are_flags or all(value.lower() in FLAGS for value in values)
     for table in tables if are_flags else ():
         if table.labels and table.labels != column:
             raise ValueError(
                 f"{table.path} has the label {table.labels[0]}, {tables[0].path} has {column[0]}: "
                 "train on files of one kind"
             )
-    if (known is None or known.kind == "multi-label") and (labels is None or len(labels) == 1):
-        are_flags = are_flags or all(value.lower() in FLAGS for value in values)
     if labels is None and known is not None and known.kind == "multi-class":
         if values.keys() <= {*known.labels}:
             return known
