@@ -133,6 +133,8 @@ def review(
 
     ends = {".csv": "csv", ".json": "label-studio", ".jsonl": "doccano", "": "csv"}
     format = format or ends.get(out.suffix.lower())
+    if out == Path("-"):
+        _fail("--out - names no file: give a name that ends in .csv, .json or .jsonl", 2)
     if os.path.lexists(out):
         _fail(f"--out {out} exists: take a new name, for corrections may stand in it", 2)
     if format is None:
@@ -242,6 +244,8 @@ def _format(
 ) -> Format:
     if output is not None and os.path.isdir(output):  # noqa: PTH112
         _fail(f"--output {output} is a folder: name a file", 2)
+    if output == Path("-"):
+        _fail("--output - names no file: leave it out for standard output", 2)
     if output is not None and output.suffix == ".gz":
         _fail(f"--output {output}: output is not compressed, leave out .gz", 2)
     if format is None:

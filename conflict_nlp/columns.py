@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -134,6 +135,8 @@ def _choose(
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):  # JSON has no name for it
         return None
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
     return value if isinstance(value, str | int | float | None) else str(value)
 
 

@@ -60,6 +60,11 @@ def read_rows(
             return [len(row) for row in reader([line])] in ([len(header)], [0])  # 0: blank
         return False
 
+    def is_plain(
+        line: str,
+    ) -> bool:  # all of a row, if quotes have no meaning: tabs stand in no text
+        return delimiter == "\t" and line.count("\t") == len(header) - 1 > 0
+
     rows = reader(lines_of_a_row())
     header = next(rows, [])
     yield 0, header
@@ -67,7 +72,14 @@ def read_rows(
         taken.clear()
         try:
             row = next(rows, None)
+            if len(taken) > 1 and all(map(is_plain, taken)):
+                raise csv.Error("lines of which each is a row")
         except csv.Error as error:
+            if taken and is_plain(taken[0]):  # its quotes are text
+                ahead.extendleft(reversed(taken[1:]))
+                rows = reader(lines_of_a_row())
+                yield number, taken[0].rstrip("\r\n").split(delimiter)
+                continue
             # A stray quote may have opened before rows of their own.
             is_open = "unexpected end" in str(error)
             behind = taken[1:]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from conflict_nlp.calibration import Calibration, probabilities
 from conflict_nlp.classifiers import Classifier
 from conflict_nlp.results import TaggedArticle, Words
+from conflict_nlp.sentences import unhyphenated
 
 _WORD = re.compile(r"\w+(?:[-'’.,]\w+)*")
 _LARGEST_GROUP = 3
@@ -55,7 +56,7 @@ def explain(
 
     def read_without(spans: list[tuple[int, int]]) -> NDArray[np.float32]:
         texts = [sentence[:start] + sentence[end:] for start, end in spans]
-        return calibration.log_odds(classifier.logits(texts, 32)[0])
+        return calibration.log_odds(classifier.logits([*map(unhyphenated, texts)], 32)[0])
 
     found = read_without([(0, 0), *units])
     given = calibration.given(probabilities(found))

@@ -120,7 +120,11 @@ class Reader:
         others: list[str] = []
         walk = os.walk(name, onerror=lambda e: self._failed(f"{e.filename}: {e.strerror}"))
         for folder, inner, files in walk:
-            inner[:] = sorted(each for each in inner if not each.startswith("."))
+            # What browsers save beside a page: frames and scripts.
+            parts = {f"{Path(file).stem}_files" for file in files if kinds.by_name(file) == "html"}
+            for part in sorted(parts.intersection(inner)):
+                self._note(f"{Path(folder, part)}: left out, as parts of a web page")
+            inner[:] = sorted({each for each in inner if not each.startswith(".")} - parts)
             for path in filter(Path.is_symlink, (Path(folder, each) for each in inner)):
                 self._note(f"{path}: left out, as a link to a folder")
             for file in sorted(each for each in files if not each.startswith(".")):

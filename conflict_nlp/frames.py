@@ -26,6 +26,7 @@ def tag_frame(
         raise ImportError("tag_frame needs pandas: pip install pandas") from None
     from conflict_nlp import rows
     from conflict_nlp.columns import Article
+    from conflict_nlp.results import TaggedSentence
 
     if not isinstance(df, pd.DataFrame):
         kind = type(df)
@@ -61,9 +62,13 @@ def tag_frame(
         articles.append(Article(str(position), title if has_title else None, text))
     tagged = rows.flat_rows(rows.tag(tagger, articles, thresholds))
     made = [(int(row["article"]), row) for row in tagged]
-    result = pd.DataFrame([row for _, row in made], columns=names_out)
+    # A first row, left out again, gives the columns their types where there is no other.
+    first = TaggedSentence("", (), dict.fromkeys(tagger.labels, 0.0), start=0, end=0).to_record(0)
+    result = pd.DataFrame([first, *(row for _, row in made)], columns=names_out)
+    result = result.iloc[1:].reset_index(drop=True)
     places = [place for place, _ in made]
-    result["article"] = [names[place] for place in places]
+    source = df.index.to_series() if id_column is None else df[id_column]
+    result["article"] = source.iloc[places].array
     for column in keep:  # a column keeps its type
         result[column] = df[column].iloc[places].reset_index(drop=True)
     return result

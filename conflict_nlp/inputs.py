@@ -77,7 +77,8 @@ def _titled(
     for position, (text, title) in enumerate(pairs):
         if text is none or title is none:
             raise ValueError(f"there are {'more' if text is none else 'fewer'} titles than texts")
-        if isinstance(title, float) and title != title:  # what a data frame has for none
+        is_nan = isinstance(title, float) and title != title
+        if is_nan or type(title).__name__ == "NAType":  # what data frames have for none
             title = None
         for name, value in (("text", text), ("title", "" if title is None else title)):
             if not isinstance(value, str):

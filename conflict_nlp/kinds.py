@@ -20,7 +20,9 @@ META = ".meta.json"
 """How the name of a file ends that tells what made another."""
 _COMMENTS = re.compile(rb"(?:<!--.*?-->\s*)+", re.DOTALL)
 _JSON = re.compile(rb"\{\s*(?:[\"}]|$)|\[\s*(?:\{|$)|\[[\r\n]")
-_COLUMN = re.compile(r"\w[\w .:/()#-]{,39}")
+_COLUMN = re.compile(r"[\w%#@$][\w .:/()#%&?*'’+°$-]{,39}")
+_SEPARATOR = re.compile(r'"?sep=[,;\t|]"?')
+_MIME = re.compile(rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*mime-version:")
 _OTHER = {b"%pdf": "PDF", rb"{\rtf": "RTF", b"pk\3\4": "an office document or a zip archive"}
 
 
@@ -60,6 +62,8 @@ def by_start(start: bytes, columns: Collection[str] | None) -> str:
         start = start.decode("utf-16", "ignore").encode("utf-8", "ignore")
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n").lower()
     start = _COMMENTS.sub(b"", start)
+    if _MIME.match(start):
+        raise ValueError("this is an e-mail or a web archive: save it as text or HTML")
     for beginning, what in _OTHER.items():
         if start.startswith(beginning):
             raise ValueError(f"this is {what}: save it as text, HTML, CSV or JSON lines")
@@ -74,4 +78,6 @@ def by_start(start: bytes, columns: Collection[str] | None) -> str:
     fields = [field.strip('"') for field in re.split(r"[,;\t|]", line)]
     # In prose a blank follows a comma. The index of a data frame has no name.
     is_header = len(fields) > 1 and all(map(_COLUMN.fullmatch, fields[not fields[0] :]))
-    return "csv" if columns is None or (is_header and {*fields} & {*columns}) else "text"
+    names = {name for field in fields for name in (field, "_".join(field.split()))}
+    is_table = columns is None or (is_header and names & {*columns}) or _SEPARATOR.fullmatch(line)
+    return "csv" if is_table else "text"

@@ -13,6 +13,7 @@ _ENGLISH = {
     *("they", "their", "an", "not", "but", "which", "who"),
 }
 _WORD = re.compile(r"[^\W\d_]+")
+_TAG = re.compile(r"</(?:p|div|a|span|li|strong|em|h[1-6])>|<br ?/?>", re.IGNORECASE)
 _READ, _FEWEST_WORDS, _SMALLEST_SHARE = 4000, 40, 0.15
 _REMEMBERED = 100_000  # names, so that memory does not grow with the number of articles
 _SHOWN = 3
@@ -44,6 +45,8 @@ class Notices:
         """Look at an article."""
         if not article.text.strip():
             self._count("without text", article)
+        elif _TAG.search(article.text[:_READ]):
+            self._count("with HTML tags, which the model reads as words", article)
         elif self._of_english and not looks_english(article.text):
             self._count("not in English, it seems, the language of the model", article)
         if article.id in self._names:

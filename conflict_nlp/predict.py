@@ -32,7 +32,7 @@ from conflict_nlp.explain import WordWeight, explain
 from conflict_nlp.inputs import articles_of, checked_size, strings, titled, windows
 from conflict_nlp.labels import LABELS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence, placed
-from conflict_nlp.sentences import Sentence, split_sentences
+from conflict_nlp.sentences import Sentence, split_sentences, unhyphenated
 
 __all__ = [
     "LABELS",
@@ -377,7 +377,7 @@ class Tagger:
         """Return scores and which texts were too long; articles end before the rows `ends`."""
         # Boilerplate repeats: each distinct sentence is classified once.
         distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        logits, truncated = self._classifier.logits(list(distinct), batch_size)
+        logits, truncated = self._classifier.logits([*map(unhyphenated, distinct)], batch_size)
         rows = np.array([distinct[text] for text in texts], np.intp)
         log_odds = self._calibration.log_odds(logits)[rows]
         if self._context is not None and len(ends):

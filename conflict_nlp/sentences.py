@@ -31,6 +31,9 @@ _NO_END = re.compile(
     rf"(?<=\b[ap]\.m)\.(?=\s+(?:{_DAYS}|{_ZONES}))"
     rf"|\b(?:{_RANKS}|{_DOUBLE_RANKS})\.(?=\s)|^\s*(?:\d{{1,3}}|Q)\.(?=\s)"
 )
+_HYPHEN = re.compile(r"(?<=[a-z])[-\u2010\xad][ \t]*(?:\r\n|\n|\r)[ \t]*(?=[a-z])")
+# A sentence in brackets, behind which sentencex sees no end.
+_ASIDE = re.compile(r"[(\[][^()\[\]]*[.!?…][\"”’']*[)\]](?=\s+[\"“‘(\[]?[A-Z])")
 _ELLIPSIS = re.compile(r"…(?=\s+[\"“‘(]?[A-Z])")
 _TERMINAL = tuple(".!?…:;\"”'’)]")
 _QUOTES = re.compile('["“”„«»‘’]')
@@ -62,6 +65,11 @@ def replace_surrogates(text: str) -> str:
 def storable(text: str) -> str:
     """Put U+FFFD for lone surrogates and NUL, over which readers of files and pages stumble."""
     return replace_surrogates(text).replace("\0", "\ufffd")
+
+
+def unhyphenated(text: str) -> str:
+    """Join words that were cut in two at the end of a line, as text from PDF files has them."""
+    return _HYPHEN.sub("", text)
 
 
 def split_sentences(text: str) -> list[Sentence]:
@@ -129,7 +137,14 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _boundaries(paragraph: str) -> list[tuple[int, int]]:
     marked = _NO_END.sub(lambda found: found[0][:-1] + ",", paragraph)
     found = sentencex.get_sentence_boundaries("en", _ELLIPSIS.sub(".", marked))
-    return [(each["start_index"], each["end_index"]) for each in found]
+    spans = []
+    for each in found:
+        start = each["start_index"]
+        while aside := _ASIDE.match(paragraph, start, each["end_index"]):
+            spans.append((start, aside.end()))
+            start = aside.end() + 1
+        spans.append((start, each["end_index"]))
+    return spans
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:

@@ -104,16 +104,20 @@ def test_folders_are_read_in_order_and_what_is_left_out_is_told(tmp_path):
         ".hidden.txt",
         "picture.png",
         "in/c.txt",
+        "saved.html",
+        "saved_files/frame.html",
+        "other_files/e.txt",
         ".git/d.txt",
         "out.csv",
     ):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(TEXT, encoding="utf-8")
+        path.write_text(PAGE if path.suffix == ".html" else TEXT, encoding="utf-8")
     articles, problems, notes = read(tmp_path, leave_out=tmp_path / "out.csv")
     found = [article.id.removeprefix(str(tmp_path)).replace("\\", "/") for article in articles]
-    assert found == ["/a.md", "/b.txt", "/in/c.txt"]
-    assert problems == [] and len(notes) == 1 and notes[0].endswith(": picture.png")
+    assert found == ["/a.md", "/b.txt", "/saved.html", "/in/c.txt", "/other_files/e.txt"]
+    assert problems == [] and len(notes) == 2 and notes[1].endswith(": picture.png")
+    assert "saved_files: left out" in notes[0]
     assert list(Reader(str(tmp_path / "a.md"))) == list(Reader([tmp_path / "a.md"]))
 
 
@@ -158,6 +162,11 @@ def test_a_writer_may_pause_within_a_line(parts):
         (b"id,published at,text\n1,May,One.\n", {}, ["One."]),
         ("überschrift;author.name;text\nA;B;One.\n".encode(), {}, ["One."]),
         (b",text\n0,One.\n", {}, ["One."]),
+        (b"Date,Headline,Full Text\nMay,A hit,One.\n", {}, ["One."]),
+        (b"sep=;\r\nid;story\r\n1;One.\r\n", {}, ["One."]),
+        (b"id,source's name,% share,relevant?,text\n1,a,b,c,One.\n", {}, ["One."]),
+        (b'"Two died," he said, text', {}, ['"Two died," he said, text']),
+        (b"From: us\nSubject: text\n\nOne.", {}, ["From: us\nSubject: text\n\nOne."]),
         ("id,text\r\n1,One.\r\n".encode("utf-16"), {}, ["One."]),
     ],
 )
@@ -274,7 +283,7 @@ def test_columns_are_kept(tmp_path):
     assert [(a.id, a.kept["url"]) for a in found] == [("1", "1"), ("3", None)]
     path = tmp_path / "b.jsonl"
     path.write_text('{"text": "a", "n": NaN}\n{"text": "b", "n": {"x": 1}}\n', encoding="utf-8")
-    assert [a.kept["n"] for a in read(path, keep=["n"])[0]] == [None, "{'x': 1}"]
+    assert [a.kept["n"] for a in read(path, keep=["n"])[0]] == [None, '{"x": 1}']
 
 
 GERMAN = "Die Rebellen haben in der Nacht das Dorf angegriffen und zwölf Menschen getötet. " * 5
@@ -291,6 +300,9 @@ def test_what_is_odd_about_articles_is_told_when_all_are_read(tmp_path):
         "articles without text",
         "articles with the name of an earlier one",
     ]
+    tags = tmp_path / "b.csv"
+    tags.write_text("id,text\n1,<p>One.</p>\n2,a < b or c > d<e\n3,One.<br/>Two.\n", "utf-8")
+    assert read(tags)[2] == ["articles with HTML tags, which the model reads as words: 2 (1, 3)"]
     assert notes[1].endswith(": 4 (1, 3, ...)") and notes[2].endswith(": 4 (0, 1, 2, ...)")
 
 
@@ -300,6 +312,24 @@ def test_bad_rows_of_csv_do_not_stop_the_others(tmp_path):
     articles, problems, _ = read(path)
     assert [article.text for article in articles] == ["one", "five", "z"]
     assert len(problems) == 4 and all(p.startswith(f"{path}:") for p in problems)
+
+
+def test_quotes_in_tab_separated_values_may_be_text(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text(
+        'id\ttext\n1\t"We heard them.\n2\tThen he died."\n3\t"We fight," he said.\n'
+        '4\t"It ""fell""\nat noon,\tthey\tsay."\n5\t"Whole."\n',
+        "utf-8",
+    )
+    articles, problems, _ = read(path)
+    assert [(article.id, article.text) for article in articles] == [
+        ("1", '"We heard them.'),
+        ("2", 'Then he died."'),
+        ("3", '"We fight," he said.'),
+        ("4", 'It "fell"\nat noon,\tthey\tsay.'),
+        ("5", "Whole."),
+    ]
+    assert problems == []
 
 
 def test_rows_may_have_empty_cells_more_than_columns(tmp_path):
@@ -356,7 +386,15 @@ def test_a_letter_cut_in_two_does_not_change_the_encoding(tmp_path, row, place, 
     assert problem == f"{path}, line {place + 1}: some bytes are not utf-8, and became U+FFFD"
 
 
-@pytest.mark.parametrize("beginning", [b"%PDF-1.7", b"{\\rtf1\\ansi", b"PK\x03\x04"])
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"%PDF-1.7",
+        b"{\\rtf1\\ansi",
+        b"PK\x03\x04",
+        b"From: us\r\nTo: a,\r\n b\r\nMIME-Version: 1\r\n",
+    ],
+)
 def test_documents_are_no_text(tmp_path, beginning):
     (tmp_path / "download").write_bytes(beginning + b" Rockets hit the base.")
     articles, [problem], _ = read(tmp_path / "download")

@@ -50,6 +50,19 @@ def test_an_empty_frame_has_all_columns(tagger):
     full = tagger.tag_frame(pd.DataFrame({"text": TEXTS}))
     assert len(empty) == 0
     assert list(empty.columns) == list(full.columns)
+    blank = tagger.tag_frame(pd.DataFrame({"text": ["One.", " "]}).iloc[1:])
+    both = pd.concat([full, blank], ignore_index=True)
+    assert len(blank) == 0 and both.dtypes.to_dict() == full.dtypes.to_dict()
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_missing_titles_of_any_type_are_none(tagger, backend):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    df = pd.DataFrame({"text": ["A bomb exploded.", "Rain fell."], "title": ["Bomb", None]})
+    df = df.convert_dtypes(dtype_backend=backend)
+    articles = tagger.tag_articles(df["text"], df["title"])
+    assert [article.title is None for article in articles] == [False, True]
 
 
 def test_blank_titles_give_no_row_and_bad_ones_are_told_first(tagger, monkeypatch):

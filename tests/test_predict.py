@@ -252,6 +252,16 @@ def test_odd_input_is_tagged_like_any_other(shipped, text):
     assert np.isfinite(shipped.predict_proba([text])).all()
 
 
+def test_words_that_a_line_end_cuts_are_read_whole(shipped):
+    whole = "The ministry said two hospitals had been shelled by artillery."
+    cut = "The ministry said two hos-\npitals had been shel-\r\nled by artil- \nlery."
+    assert shipped.predict_proba(cut) == pytest.approx(shipped.predict_proba(whole))
+    assert shipped.predict(cut).text == cut
+    weights = shipped.explain(cut)["attack_event"], shipped.explain(whole)["attack_event"]
+    by_the_rest = [{w.text: w.weight for w in each}["ministry"] for each in weights]
+    assert by_the_rest[0] == pytest.approx(by_the_rest[1], abs=0.01)
+
+
 def test_streams_are_read_no_further_than_needed(tagger):
     read = []
 

@@ -78,6 +78,8 @@ def test_newspaper_text_splits_as_a_reader_would():
         "Pte. Jim Fell was killed. | So was Lt.-Col. Ray Orr.",
         "1. Rebels seized the bridge. | They burned it.",
         "Q. How many died?",
+        "It denied it. | (It always does.) | Five died. | [Note: corrected.] | (More to come.)",
+        "Two died (the army said three.) Then it left. | It fled (who knows?) to Darv.",
         "The men fled… | Two officers died… | No group has… so far.",
     ],
 )
