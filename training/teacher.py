@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, Trainer
 
 from conflict_nlp import store
 from conflict_nlp.calibration import Calibration
@@ -28,7 +28,6 @@ from conflict_nlp.formats import Reader
 from conflict_nlp.sentences import split_sentences
 from training.output_layer import what_is_read
 from training.progress import track
-from training.sampling import LengthGroupedTrainer
 from training.task import Task, task_of
 
 log = logging.getLogger(__name__)
@@ -191,8 +190,8 @@ class Student:
         del self._model.to_teacher
 
 
-class StudentTrainer(LengthGroupedTrainer):
-    """A trainer whose loss has the `student`'s added.
+class StudentTrainer(Trainer):  # type: ignore[misc]  # transformers is not checked
+    """A Trainer whose loss has the `student`'s added.
 
     Its arguments must have ``remove_unused_columns=False``.
     """

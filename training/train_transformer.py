@@ -32,6 +32,7 @@ from transformers import (
     EvalPrediction,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    Trainer,
     TrainingArguments,
     set_seed,
 )
@@ -43,7 +44,6 @@ from training.inputs import Inputs, read_inputs
 from training.metrics import scores, uncalibrated
 from training.options import errors_in_one_line, parse
 from training.output_layer import fit_output_layer
-from training.sampling import LengthGroupedTrainer
 from training.start import readable_tokens, start
 from training.task import Task
 from training.teacher import Student, StudentTrainer, teach, unlabelled
@@ -103,6 +103,7 @@ def trainer_arguments(
         per_device_eval_batch_size=64,
         warmup_steps=0.06,  # a share of all steps
         weight_decay=0.01,
+        train_sampling_strategy="group_by_length",
         save_strategy="epoch" if options.keep_best else "steps",
         load_best_model_at_end=options.keep_best is not None,
         metric_for_best_model=options.keep_best,
@@ -163,7 +164,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     encoded = {"development": encode(development)} if len(development) else {}
     if test is not None:
         encoded["test"] = encode(test)
-    trainer = (LengthGroupedTrainer if student is None else partial(StudentTrainer, student))(
+    trainer = (Trainer if student is None else partial(StudentTrainer, student))(
         model=model,
         args=arguments,
         train_dataset=learning,
