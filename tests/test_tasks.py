@@ -244,6 +244,9 @@ def test_a_base_may_be_in_half_precision_and_of_another_task(tables, base, tmp_p
         found = start.start(base_of_another, Task(labels, "multi-class"))
         assert {value.dtype for value in found[0].parameters()} == {torch.float32}
         assert found[2] == is_new
+    model.config.id2label = {i: f"LABEL_{i}" for i in names}  # of a task that nobody named
+    model.save_pretrained(tmp_path / "base")
+    assert start.start(base_of_another, Task(labels, "multi-class"))[2]
 
 
 def test_a_transformer_needs_one_start(tables, tmp_path, capsys):
@@ -300,6 +303,9 @@ ROWS = {
     "m.csv": "text,a,b\none,True,False\ntwo,1.0,0\n",
     "o.csv": 'text,label\n"one" ,1\n"Old" men,0\n',
     "n.jsonl": '{"text": "one", "label": 1.0}\n{"text": "two", "label": 0.0}\n',
+    "p.tsv": "one\t-1\ntwo\t-2\nthree\t10.0\nfour\t2\n",
+    "q.csv": "Hello, my friend, and you;1\nBye;0\n",
+    "r.jsonl": '{"text": "cut \\ud83d", "label": "b"}\n{"text": "two", "label": "a"}\n',
 }
 
 
@@ -321,6 +327,9 @@ ROWS = {
         ("m.csv", ("a", "b"), "multi-label", [[1, 0], [1, 0]]),
         ("o.csv", ("label",), "multi-label", [[1], [0]]),
         ("n.jsonl", ("label",), "multi-label", [[1], [0]]),
+        ("p.tsv", ("-2", "-1", "2", "10"), "multi-class", np.eye(4)[[1, 0, 3, 2]].tolist()),
+        ("q.csv", ("label",), "multi-label", [[1], [0]]),
+        ("r.jsonl", ("a", "b"), "multi-class", [[0, 1], [1, 0]]),
     ],
 )
 def test_shapes_of_files(tmp_path, name, labels, kind, targets):
@@ -341,10 +350,18 @@ def test_names_are_given_to_classes_and_columns(tmp_path):
     assert read_sentences([tmp_path / "a.tsv"], task)["targets"] == [[1, 0, 0], [0, 0, 1]]
     task = find_task([tmp_path / "a.tsv"], ["2", "1", "0"])
     assert read_sentences([tmp_path / "a.tsv"], task)["targets"] == [[0, 0, 1], [1, 0, 0]]
+    (tmp_path / "c.tsv").write_text("one\t0\ntwo\t1\n")
+    for names in (["no", "yes"], ["low", "middle", "high"]):
+        task = find_task([tmp_path / "c.tsv"], names)
+        assert task == Task(tuple(names), "multi-class", dict(zip("012", names)))
     (tmp_path / "b.csv").write_text(f"text,{','.join(reversed(LABELS))}\none,0,0,0,1\n")
-    task = find_task([tmp_path / "b.csv"])
-    assert task.labels == LABELS
-    assert read_sentences([tmp_path / "b.csv"], task)["targets"] == [[1, 0, 0, 0]]
+    known = Task(LABELS, "multi-label")
+    for task in (
+        find_task([tmp_path / "b.csv"]),
+        find_task([tmp_path / "b.csv"], [*reversed(LABELS)], known),
+    ):
+        assert task.labels == LABELS
+        assert read_sentences([tmp_path / "b.csv"], task)["targets"] == [[1, 0, 0, 0]]
 
 
 def test_a_review_sheet_is_read_as_it_was_written(tmp_path, baseline):
@@ -382,6 +399,16 @@ def test_a_review_sheet_is_read_as_it_was_written(tmp_path, baseline):
         ("a.jsonl", '{"text": "x", "labels": "a"}', r"line 1: 'labels' must be a list .* not 'a'"),
         ("a.jsonl", '{"text": "x", "label": {"a": 1}}', r"line 1: 'label' must be a name, "),
         ("a.json", '[{"data": {"text": "x"}, "annotations": [1]}]', r"line 1: no annotations as"),
+        (
+            "a.jsonl",
+            '{"text": "x", "label": "a"}\n{"text": "y", "label": null}',
+            r"line 2: no label",
+        ),
+        (
+            "a.jsonl",
+            '{"text": "x", "label": "a"}\n{"text": "y", "label": NaN}',
+            r"line 2: no label",
+        ),
     ],
 )
 def test_what_is_no_table_is_told(tmp_path, name, content, message):
@@ -411,6 +438,13 @@ def test_positions_are_whole_numbers_in_every_shape_of_file(tmp_path, values, ex
         data = read_sentences([tmp_path / name], Task(("0", "1", "2"), "multi-class"))
         assert data["index"][:] == expected
         assert len(texts_by_article(data)) == 3 - (np.diff(expected) == 1).sum()
+
+
+def test_texts_without_an_id_are_articles_of_their_own(tmp_path):
+    lines = [f'{{"text": "{text}", "label": "{text}", "article": NaN}}' for text in "ab"]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    data = read_sentences([tmp_path / "a.jsonl"], find_task([tmp_path / "a.jsonl"]))
+    assert len({*data["article"]}) == 2 and "nan" not in data["article"]
 
 
 def test_sentences_of_an_article_without_positions_stand_side_by_side(tmp_path):

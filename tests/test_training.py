@@ -244,6 +244,45 @@ def test_a_run_that_was_cut_off_goes_on(base, corpus, tmp_path, monkeypatch, cap
         run("--resume")
 
 
+@pytest.mark.parametrize("frozen", ["0", "1"])
+def test_a_run_cut_off_in_its_second_epoch_ends_as_if_it_had_not(
+    base, corpus, tmp_path, monkeypatch, frozen
+):
+    options = ["--base", str(base), "--data", str(corpus), "--development", "0.25"]
+    options += ["--epochs", "2", "--freeze-layers", frozen, "--batch-size", "8"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    transformer.main([*options, "--output", str(whole)])
+    state = json.loads((whole / "checkpoints" / "trainer_state.json").read_text())
+    options += ["--save-steps", str(state["global_step"] * 3 // 4)]
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(transformer, "Trainer", partial(Trainer, callbacks=[Steps(True)]))
+        transformer.main([*options, "--output", str(cut)])
+    transformer.main([*options, "--output", str(cut), "--resume"])
+    models = (AutoModelForSequenceClassification.from_pretrained(each) for each in (whole, cut))
+    one, other = (model.state_dict() for model in models)
+    for name in one:
+        torch.testing.assert_close(one[name], other[name])
+
+
+def test_of_thresholds_that_do_alike_the_middle_is_taken():
+    true = np.repeat([False, True], [80, 20])
+    scores = np.where(true, 0.98, 0.02)
+    assert calibrate.best_threshold(scores, true) == pytest.approx(0.5)
+    assert calibrate.best_threshold(np.where(true, 0.98, 0.6), true) == pytest.approx(0.73, abs=0.1)
+
+
+def test_files_that_no_run_has_written_stay(base, corpus, tmp_path, capsys):
+    options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path)]
+    for name in ("development.jsonl", "manifest.json", "checkpoints/mine.pt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+        with pytest.raises(SystemExit):
+            transformer.main(options)
+        assert str(tmp_path) in capsys.readouterr().err and path.read_text() == "mine"
+        path.unlink()
+
+
 def test_frozen_layers_stay_as_they_were(base, corpus, tmp_path):
     options = ["--base", str(base), "--data", str(corpus), "--output", str(tmp_path)]
     options += ["--freeze-layers", "1", "--epochs", "1", "--learning-rate", "0.002"]
@@ -336,7 +375,6 @@ def test_what_is_held_out(base, corpus, tmp_path, capsys):
     options += ["--config", str(tmp_path / "config.toml")]
     for more, share in (
         (["--development-data", str(corpus)], 0),
-        (["--development-data", str(corpus), "--development", "0.1"], 0.1),
         ([], 0.1),
     ):
         transformer.main([*options, *more])

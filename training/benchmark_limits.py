@@ -24,8 +24,8 @@ from onnx import TensorProto, helper, numpy_helper
 from conflict_nlp import store
 from conflict_nlp.predict import Tagger
 from conflict_nlp.sentences import split_sentences
-from training.data import read_sentences
 from training.options import errors_in_one_line, parse
+from training.tables import read_table
 
 _PRODUCTS = {"MatMulIntegerToFloat": 1, "QAttention": 1, "MatMul": 1}
 
@@ -152,7 +152,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--stream", type=int, default=1_000_000, help="sentences")
     options = parse(parser, argv)
     with errors_in_one_line(parser):
-        texts = list(dict.fromkeys(read_sentences(options.data)["text"]))
+        records = (record for path in options.data for record in read_table(path).records)
+        texts = list(dict.fromkeys(record["text"] for record in records))
         floor(options.model, texts[: options.sentences])
         lengths(options.fast_model, options.longest)
         stream(options.fast_model, options.stream, texts)

@@ -31,9 +31,9 @@ from transformers import pipeline
 
 from conflict_nlp import store
 from conflict_nlp.predict import Tagger
-from training.data import read_sentences
 from training.export_onnx import export
 from training.options import errors_in_one_line, parse
+from training.tables import read_table
 
 Run = Callable[[list[str]], object]
 PIPELINE = "transformers pipeline, fp32"
@@ -118,7 +118,8 @@ def cold(code: str, rounds: int) -> tuple[float, float]:
 
 def report(options: argparse.Namespace) -> None:
     """Time the models that `options` name and print two tables."""
-    texts = list(dict.fromkeys(read_sentences(options.data)["text"]))[: options.sentences]
+    records = (record for path in options.data for record in read_table(path).records)
+    texts = list(dict.fromkeys(record["text"] for record in records))[: options.sentences]
     code = "from conflict_nlp.predict import predict"
     imported, _ = cold("import conflict_nlp.predict", options.rounds)
     first, _ = cold(f"{code}; predict('Rockets hit the town.')", options.rounds)

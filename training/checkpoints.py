@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainingArguments
+import torch
+from transformers import TrainerCallback, TrainerState, TrainingArguments
 
 from training.task import Task
 
@@ -19,6 +20,26 @@ log = logging.getLogger(__name__)
 
 # Options that change nothing in what is learnt.
 _FREE = {"config", "output", "resume", "save_steps", "test"}
+
+
+class SameOrder(TrainerCallback):  # type: ignore[misc]  # transformers is not checked
+    """Makes the order of an epoch depend on seed and epoch alone.
+
+    Otherwise a run that goes on within a later epoch reads some texts twice and others not at all.
+    """
+
+    def on_epoch_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        *_: Any,
+        train_dataloader: Any,
+        **__: Any,
+    ) -> None:
+        """Seed the sampler of the training data."""
+        batches = train_dataloader.batch_sampler
+        sampler = getattr(batches, "batch_sampler", batches).sampler  # of one process of several
+        sampler.generator = torch.Generator().manual_seed(args.seed + int(state.epoch or 0))
 
 
 def begin(

@@ -57,6 +57,17 @@ class Inputs:
                 (output / name).write_bytes(self.folder.file(name))
 
 
+def _check_output(output: Path) -> None:
+    """Raise if a folder holds what training would delete or damage, and no run has written."""
+    if (output / "manifest.json").exists():
+        raise ValueError(f"{output} holds an exported model, which training would damage")
+    if (output / "training.json").exists() or (output / "checkpoints" / "options.json").exists():
+        return
+    for name in ("checkpoints", "development.jsonl", "calibration.json", "context.json"):
+        if (output / name).exists():
+            raise ValueError(f"{output} holds {name}, which no run has written: name a new folder")
+
+
 def read_inputs(options: argparse.Namespace) -> Inputs:
     """Check the options of `training.train_transformer`, and read what they name.
 
@@ -70,6 +81,9 @@ def read_inputs(options: argparse.Namespace) -> Inputs:
     """
     if not 0 <= options.development < 1:
         raise ValueError(f"--development must be 0 or more and below 1, not {options.development}")
+    _check_output(options.output)
+    if options.development and options.development_data:
+        raise ValueError("--development and --development-data do not go together")
     if options.unlabelled and not options.teacher:
         raise ValueError("--unlabelled needs --teacher, whose scores stand for labels")
     if options.teacher and options.freeze_layers:
@@ -79,7 +93,7 @@ def read_inputs(options: argparse.Namespace) -> Inputs:
     known = None if folder is None else task_of(folder)
     task = find_task(options.data, options.label_names, known)
     if options.keep_best:
-        nothing = np.zeros((1, len(task.labels)), np.bool_)
+        nothing = np.ones((1, len(task.labels)), np.bool_)
         scored = scores(nothing, nothing, task)
         if options.keep_best not in scored:
             raise ValueError(

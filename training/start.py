@@ -69,8 +69,7 @@ def start(
         if isinstance(base, str) and not is_new:
             names = AutoConfig.from_pretrained(base).id2label
             found = [names[i] for i in sorted(names)]
-            unnamed = [f"LABEL_{i}" for i in range(len(found))]
-            if is_new := found not in (list(task.labels), unnamed):
+            if is_new := found != list(task.labels):
                 log.warning("the output layer is made new: the base's labels are %s", found)
         return model, tokenizer, is_new
 

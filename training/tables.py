@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conflict_nlp.sentences import replace_surrogates
+
 log = logging.getLogger(__name__)
 
 _TEXT = ("text", "sentence")
@@ -71,6 +73,7 @@ def read_table(path: Path) -> Table:
     for record in table.records:
         if not isinstance(record["text"], str):
             raise ValueError(f"{record['where']}: a sentence has no 'text'")
+        record["text"] = replace_surrogates(record["text"])
     blank = [record["where"] for record in table.records if not record["text"].strip()]
     if blank:  # some public tables have such rows
         log.warning("%s: the text is blank, as that of %d rows in all", blank[0], len(blank))
@@ -85,7 +88,7 @@ def unnamed(count: int) -> tuple[str, ...]:
 def _article(ids: Iterable[Any], texts: Iterable[Any]) -> str:
     """Return the first id there is, or else one that equal texts of all files share."""
     for value in ids:
-        if value not in (None, ""):
+        if value not in (None, "") and value == value:  # NaN is what pandas has for none
             return str(value)
     joined = "\n".join(map(str, texts)).encode("utf-8", "replace")
     return f"text-{hashlib.sha256(joined).hexdigest()[:16]}"
@@ -95,6 +98,13 @@ def _index(value: Any) -> int:
     """Return a position as a whole number, which programs also write as 1.0; 0 if it is none."""
     text = str(value).strip().removesuffix(".0")
     return int(text) if text.removeprefix("-").isdecimal() else 0
+
+
+def _class(value: str) -> str:
+    """Return a name or a whole number, which programs also write as 1.0."""
+    value = value.strip()
+    whole = value.removesuffix(".0")
+    return whole if whole.removeprefix("-").isdecimal() else value
 
 
 def _delimited(path: Path, text: str) -> Table:
@@ -135,7 +145,7 @@ def _delimited(path: Path, text: str) -> Table:
             "text": row["text"],
         }
         if len(labels) == 1:
-            record["label"] = row[labels[0]].strip()
+            record["label"] = _class(row[labels[0]])
         else:
             record["labels"] = [name for name in labels if _is_one(where, name, row)]
         records.append(record)
@@ -169,10 +179,12 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
             quoting=csv.QUOTE_NONE if is_raw else csv.QUOTE_MINIMAL,
         )
         found = [(number, cells) for number, cells in enumerate(lines, start=1) if cells]
-        if found and len(found[0][1]) > width:
-            rows, width, chosen = found, len(found[0][1]), delimiter
-            if width > 1 and all(len(cells) == width for _, cells in rows):
-                break
+        columns = len(found[0][1]) if found else 0
+        is_even = columns > 1 and all(len(cells) == columns for _, cells in found)
+        if columns > width or is_even:
+            rows, width, chosen = found, columns, delimiter
+        if is_even:
+            break
     if not is_tsv and any("\n" in cell for _, cells in rows for cell in cells):
         # A stray quotation mark may have swallowed line ends.
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=chosen, strict=True)
@@ -269,9 +281,11 @@ def _given(where: str, sentence: dict[str, Any]) -> dict[str, Any]:
         return {"labels": labels}
     if isinstance(label, dict):
         raise ValueError(f"{where}: 'label' must be a name, a number or true or false, not {label}")
+    if "label" in sentence and (label is None or label != label):  # NaN: so pandas has none
+        return {"label": ""}
     if label is None:
         return {}
-    return {"label": str(int(label) if isinstance(label, bool) else label)}
+    return {"label": _class(str(int(label) if isinstance(label, bool) else label))}
 
 
 def _choices(task: dict[str, Any]) -> list[str] | None:

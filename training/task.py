@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -75,7 +76,13 @@ def find_task(
     ValueError
         If the files do not fit each other or the names; names them.
     """
-    tables = [read_table(Path(path)) for path in paths]
+    task = _found([read_table(Path(path)) for path in paths], labels, known)
+    if known is not None and task.kind == known.kind and {*task.labels} == {*known.labels}:
+        return replace(task, labels=known.labels)  # the order is that of the model's outputs
+    return task
+
+
+def _found(tables: Sequence[Table], labels: Sequence[str] | None, known: Task | None) -> Task:
     if any("label" in record for table in tables for record in table.records):
         return _one_column(tables, labels, known)
     expected = known or FOUR_LABELS
@@ -114,7 +121,7 @@ def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, known: Ta
             raise ValueError(f"{record['where']}: several labels, where other texts have one class")
         values.setdefault(record["label"], []).append(record["where"])
     column = tables[0].labels or unnamed(1)
-    are_flags = values.keys() <= {"0", "1"}
+    are_flags = values.keys() <= {"0", "1"} and (labels is None or len(labels) == 1)
     if (known is None or known.kind == "multi-label") and (labels is None or len(labels) == 1):
         are_flags = are_flags or all(value.lower() in FLAGS for value in values)
     for table in tables if are_flags else ():
@@ -138,19 +145,29 @@ def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, known: Ta
     if "" in values:
         raise ValueError(f"{values[''][0]}: no label")
     for value, places in values.items():
-        if len(places) == 1 and places[0].endswith(", row 1") and not value.isdecimal():
+        if len(places) == 1 and places[0].endswith(", row 1") and not _is_number(value):
             raise ValueError(
                 f"{places[0]}: no other row has the class {value!r}; if it names the columns, "
                 "it must name one 'text'"
             )
     whole = all(value.isdecimal() for value in values)
-    classes = sorted(values, key=int) if whole else sorted(values)
+    classes = sorted(values, key=float) if all(map(_is_number, values)) else sorted(values)
     if len(classes) == 1:
         raise ValueError(f"{tables[0].path}: all texts have one class, {classes[0]!r}")
-    if labels and whole and {*labels}.isdisjoint(classes) and int(classes[-1]) == len(labels) - 1:
-        # Numbers are positions: a class between may have no text here.
-        return Task(tuple(labels), "multi-class", dict(zip(map(str, range(len(labels))), labels)))
+    if labels and whole and {*labels}.isdisjoint(classes):
+        last = int(classes[-1])
+        if last == len(labels) - 1 or (classes[0] == "0" and last < len(labels)):
+            # Numbers are positions: a class may have no text here.
+            names = dict(zip(map(str, range(len(labels))), labels))
+            return Task(tuple(labels), "multi-class", names)
     return _named(classes, labels, "multi-class")
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def _named(found: Sequence[str], labels: Sequence[str] | None, kind: str) -> Task:

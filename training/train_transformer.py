@@ -37,7 +37,7 @@ from transformers import (
     set_seed,
 )
 
-from training.checkpoints import begin, plain
+from training.checkpoints import SameOrder, begin, plain
 from training.data import thin
 from training.frozen import LowerLayers
 from training.inputs import Inputs, read_inputs
@@ -172,6 +172,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         data_collator=collate,
         compute_metrics=partial(measure, task=task),
     )
+    trainer.add_callback(SameOrder)
     trainer.train(resume_from_checkpoint=options.resume or None)
     if options.keep_best and trainer.state.best_model_checkpoint is None:
         log.warning("the checkpoint of the best epoch is gone: the last epoch is kept")
