@@ -69,7 +69,7 @@ def storable(text: str) -> str:
 
 def unhyphenated(text: str) -> str:
     """Join words that were cut in two at the end of a line, as text from PDF files has them."""
-    return _HYPHEN.sub("", text)
+    return _HYPHEN.sub("", text) if "\n" in text or "\r" in text else text
 
 
 def split_sentences(text: str) -> list[Sentence]:
