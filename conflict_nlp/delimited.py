@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import count
 
-_SEPARATOR = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)
+SEPARATOR = re.compile(r"\"?sep=([,;\t|])\"?\s*", re.IGNORECASE)
+"""A first line by which spreadsheets tell the delimiter."""
 _LONGEST_ROW = 10**7  # characters
 
 
@@ -37,7 +38,7 @@ def read_rows(
     csv.field_size_limit(2**31 - 1)
     first = next((line for line in lines if line.strip()), "")
     delimiter = max(delimiters, key=first.count)
-    if told := _SEPARATOR.fullmatch(first):  # as spreadsheets write and read it
+    if told := SEPARATOR.fullmatch(first):  # as spreadsheets write and read it
         delimiter, first = told[1], next((line for line in lines if line.strip()), "")
     ahead, taken = deque([first]), list[str]()
 
@@ -60,9 +61,8 @@ def read_rows(
             return [len(row) for row in reader([line])] in ([len(header)], [0])  # 0: blank
         return False
 
-    def is_plain(
-        line: str,
-    ) -> bool:  # all of a row, if quotes have no meaning: tabs stand in no text
+    def is_plain(line: str) -> bool:
+        # All of a row if its quotes are text; text holds no tabs.
         return delimiter == "\t" and line.count("\t") == len(header) - 1 > 0
 
     rows = reader(lines_of_a_row())

@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+from conflict_nlp.delimited import SEPARATOR
+
 KINDS = {
     **dict.fromkeys((".txt", ".text", ".md"), "text"),
     **dict.fromkeys((".html", ".htm"), "html"),
@@ -21,7 +23,6 @@ META = ".meta.json"
 _COMMENTS = re.compile(rb"(?:<!--.*?-->\s*)+", re.DOTALL)
 _JSON = re.compile(rb"\{\s*(?:[\"}]|$)|\[\s*(?:\{|$)|\[[\r\n]")
 _COLUMN = re.compile(r"[\w%#@$][\w .:/()#%&?*'’+°$-]{,39}")
-_SEPARATOR = re.compile(r'"?sep=[,;\t|]"?')
 _MIME = re.compile(rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*mime-version:")
 _OTHER = {b"%pdf": "PDF", rb"{\rtf": "RTF", b"pk\3\4": "an office document or a zip archive"}
 
@@ -78,6 +79,6 @@ def by_start(start: bytes, columns: Collection[str] | None) -> str:
     fields = [field.strip('"') for field in re.split(r"[,;\t|]", line)]
     # In prose a blank follows a comma. The index of a data frame has no name.
     is_header = len(fields) > 1 and all(map(_COLUMN.fullmatch, fields[not fields[0] :]))
-    names = {name for field in fields for name in (field, "_".join(field.split()))}
-    is_table = columns is None or (is_header and names & {*columns}) or _SEPARATOR.fullmatch(line)
+    names = {"_".join(field.split()) for field in fields}
+    is_table = columns is None or (is_header and names & {*columns}) or SEPARATOR.fullmatch(line)
     return "csv" if is_table else "text"

@@ -121,9 +121,11 @@ def _one_column(tables: Sequence[Table], labels: Sequence[str] | None, known: Ta
             raise ValueError(f"{record['where']}: several labels, where other texts have one class")
         values.setdefault(record["label"], []).append(record["where"])
     column = tables[0].labels or unnamed(1)
-    are_flags = values.keys() <= {"0", "1"} and (labels is None or len(labels) == 1)
-    if (known is None or known.kind == "multi-label") and (labels is None or len(labels) == 1):
-        are_flags = are_flags or all(value.lower() in FLAGS for value in values)
+    are_flags = labels is None or len(labels) == 1
+    if known is None or known.kind == "multi-label":
+        are_flags &= all(value.lower() in FLAGS for value in values)
+    else:
+        are_flags &= values.keys() <= {"0", "1"}
     for table in tables if are_flags else ():
         if table.labels and table.labels != column:
             raise ValueError(
