@@ -48,7 +48,10 @@ def chromium():
 @pytest.fixture
 def browser(chromium):
     """A visitor's own browser, without cookies or pages of others."""
+    from playwright.sync_api import expect
+
     context = chromium.new_context()
     context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)  # which the context's does not set
     yield context
     context.close()
