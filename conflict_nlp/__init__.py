@@ -7,7 +7,11 @@
 The default model's functions are in `conflict_nlp.predict`.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# onnxruntime reads it once, when it is first imported, and else reports to its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from conflict_nlp.labels import LABELS
@@ -28,3 +32,6 @@ if not TYPE_CHECKING:  # else every name would be known
         from conflict_nlp import predict, store
 
         return store.ModelError if name == "ModelError" else getattr(predict, name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

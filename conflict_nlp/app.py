@@ -25,7 +25,7 @@ from conflict_nlp.labels import DEFINITIONS
 from conflict_nlp.predict import Tagger
 from conflict_nlp.report import html_fragment
 from conflict_nlp.results import TaggedArticle
-from conflict_nlp.sentences import storable
+from conflict_nlp.sentences import is_blank, storable
 from conflict_nlp.server import running
 
 __all__ = ["build", "running"]
@@ -152,9 +152,10 @@ def build(model: str = "default", trust: bool = False) -> Any:
     def tag_text(model: str, title: str, text: str, *values: float) -> list[Any]:
         size = len(title) + len(text)
         notes = [parts.too_long(size)] if size > parts.MOST_CHARACTERS else []
-        if not text.strip():
+        if is_blank(text):
             notes = ["There is no text yet: paste an article."]
-        articles = [] if notes else [Article("article", title.strip() or None, text)]
+        headline = None if is_blank(title) else title.strip()
+        articles = [] if notes else [Article("article", headline, text)]
         return present(tagged(model, articles), notes, values)
 
     def tag_file(model: str, path: str, column: str, *values: float) -> list[Any]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from conflict_nlp.sentences import storable
+from conflict_nlp.sentences import is_blank, storable
 
 TEXT_COLUMNS = (
     *("text", "body", "content", "article_text", "article_body", "full_text", "fulltext"),
@@ -100,7 +100,7 @@ class Columns:
         if isinstance(identity, bytes):
             identity = identity.decode("utf-8", "replace")
         identity = "" if identity is None else str(identity).strip()
-        title = title if title and title.strip() else None
+        title = None if title is None or is_blank(title) else title
         kept = {name: _plain(row.get(name)) for name in self.kept}
         return Article(storable(identity or place), title, text, kept)
 

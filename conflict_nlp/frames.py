@@ -27,6 +27,7 @@ def tag_frame(
     from conflict_nlp import rows
     from conflict_nlp.columns import Article
     from conflict_nlp.results import TaggedSentence
+    from conflict_nlp.sentences import is_blank
 
     if not isinstance(df, pd.DataFrame):
         kind = type(df)
@@ -58,7 +59,7 @@ def tag_frame(
                     f"article {names[position]!r}: column {column!r} must hold a string, not "
                     f"{value!r}{mend if column == text_column else ''}"
                 )
-        has_title = not is_missing and title.strip()
+        has_title = not is_missing and not is_blank(title)
         articles.append(Article(str(position), title if has_title else None, text))
     tagged = rows.flat_rows(rows.tag(tagger, articles, thresholds))
     made = [(int(row["article"]), row) for row in tagged]

@@ -26,7 +26,14 @@ def strings(sentences: Iterable[str]) -> Iterator[str]:
 def _string(item: object, position: int) -> str:
     if not isinstance(item, str):
         raise TypeError(f"sentence {position} must be a string, not {type(item).__name__}")
-    return str(item)
+    return plain(item)
+
+
+def plain(text: str) -> str:
+    """Return the characters alone of a string that may be of a subclass."""
+    # `str` would ask the subclass: an enum tells its name, and the text of lxml stays as it is,
+    # with its whole page.
+    return str.__str__(text)
 
 
 def articles_of(articles: Iterable[Iterable[str]]) -> Iterator[list[str]]:
@@ -50,7 +57,7 @@ def _article(sentences: Iterable[str], position: int) -> list[str]:
     try:
         return list(strings(sentences))
     except TypeError as error:
-        raise TypeError(f"article {position}: {error}") from None
+        raise TypeError(f"article {position}: {error}") from error
 
 
 def titled(
@@ -83,7 +90,7 @@ def _titled(
         for name, value in (("text", text), ("title", "" if title is None else title)):
             if not isinstance(value, str):
                 raise TypeError(f"{name} {position} must be a string, not {type(value).__name__}")
-        yield text, title
+        yield plain(text), None if title is None else plain(title)
 
 
 def _is_single(value: object) -> bool:

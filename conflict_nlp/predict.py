@@ -16,7 +16,6 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, overload
@@ -29,10 +28,10 @@ from conflict_nlp.calibration import Calibration, probabilities
 from conflict_nlp.classifiers import Classifier
 from conflict_nlp.context import Context, parts
 from conflict_nlp.explain import WordWeight, explain
-from conflict_nlp.inputs import articles_of, checked_size, strings, titled, windows
+from conflict_nlp.inputs import articles_of, checked_size, plain, strings, titled, windows
 from conflict_nlp.labels import LABELS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence, placed
-from conflict_nlp.sentences import Sentence, split_sentences, unhyphenated
+from conflict_nlp.sentences import Sentence, is_blank, split_sentences, unhyphenated
 
 __all__ = [
     "LABELS",
@@ -55,7 +54,7 @@ class Tagger:
     """Tags sentences with the labels of one model.
 
     Several threads may share a tagger. It can be pickled: the copy loads the model folder again,
-    with the same backend and device.
+    with the same backend and device, and raises `ModelError` if that holds another model by then.
 
     Parameters
     ----------
@@ -170,8 +169,8 @@ class Tagger:
     def __reduce__(self) -> tuple[Any, ...]:
         if self._source is None:
             raise TypeError("a tagger that was not loaded from a model folder cannot be pickled")
-        # Elsewhere the package may lie in another place.
-        return partial(Tagger.from_pretrained, **self._options), (self._name,)
+        # By name, as the package may lie in another place elsewhere.
+        return _restored, (type(self), self._name, self._options, self._sha256)
 
     @property
     def _name(self) -> str | None:
@@ -273,7 +272,7 @@ class Tagger:
         """
         chosen, size = self._calibration.with_thresholds(thresholds), checked_size(batch_size)
         if isinstance(sentences, str):
-            return next(self._stream(iter([[sentences]]), chosen, size, 1))[0]
+            return next(self._stream(iter([[plain(sentences)]]), chosen, size, 1))[0]
         listed = list(strings(sentences))
         results = self._stream(zip(listed), chosen, size, _WINDOW)
         flat = chain.from_iterable(results)
@@ -288,6 +287,9 @@ class Tagger:
     ) -> Iterator[Prediction]:
         """Tag a stream: yield one `Prediction` a sentence, in order, in constant memory.
 
+        Reads 64 sentences before the first result, then 1,024 at a time, as a model is fastest on
+        many. Where each is to be answered at once, `predict` them one by one.
+
         Parameters and errors are those of `predict`; a bad option raises at the call, a bad
         sentence when its turn comes. A single string is refused: it is no stream of sentences.
         """
@@ -296,7 +298,7 @@ class Tagger:
             raise TypeError("sentences must be an iterable of strings: for one use predict")
         alone = zip(strings(sentences))
         results = self._stream(alone, chosen, checked_size(batch_size), _FIRST_WINDOW)
-        return chain.from_iterable(results)
+        return (prediction for predictions in results for prediction in predictions)
 
     def predict_articles(
         self,
@@ -309,7 +311,8 @@ class Tagger:
 
         A model with ``context.json`` (each shipped one) lets the sentences around one move its
         scores, as `tag_article` does; without, and for a sentence that stands alone, scores
-        are those of `predict`. Articles of over 128 sentences are seen in equal parts.
+        are those of `predict`. Articles of over 128 sentences are seen in equal parts. Reads
+        ahead as `predict_iter` does.
 
         Parameters
         ----------
@@ -456,6 +459,8 @@ class Tagger:
     ) -> Iterator[TaggedArticle]:
         """Tag a stream of articles as `tag_article` does, in less time than one at a time takes.
 
+        Reads ahead as `predict_iter` does, articles of some 1,000 sentences.
+
         Parameters
         ----------
         texts
@@ -485,7 +490,7 @@ class Tagger:
             for text, title in pairs:
                 spans = split_sentences(text)
                 waiting.append((text, title, spans))
-                before = [title] if title is not None and title.strip() else []
+                before = [] if title is None or is_blank(title) else [title]
                 yield [*before, *(span.text for span in spans)]
 
         found = self.predict_articles(split(), thresholds=thresholds)
@@ -595,6 +600,17 @@ class Tagger:
         return frames.tag_frame(self, df, columns, keep, thresholds)
 
 
+def _restored(cls: type[Tagger], name: str, options: dict[str, Any], sha256: str | None) -> Tagger:
+    """Load a tagger that was pickled."""
+    tagger = cls.from_pretrained(name, **options)
+    if tagger._sha256 != sha256:
+        raise store.ModelError(
+            f"model {name!r} is another one than when the tagger was pickled (its sha256 differs): "
+            "load it with Tagger.from_pretrained"
+        )
+    return tagger
+
+
 def _article(
     text: str, title: str | None, spans: list[Sentence], predictions: list[Prediction]
 ) -> TaggedArticle:
@@ -614,6 +630,15 @@ _default: Tagger | None = None
 _default_lock = threading.Lock()
 
 
+def _renew_lock() -> None:
+    global _default_lock
+    _default_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # a thread that is left behind may hold it
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 def _default_tagger() -> Tagger:
     global _default
     with _default_lock:
@@ -622,29 +647,56 @@ def _default_tagger() -> Tagger:
         return _default
 
 
-@overload
-def predict(sentences: str, **options: Any) -> Prediction: ...
+@overload  # as of the method
+def predict(  # type: ignore[overload-overlap]
+    sentences: str,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    batch_size: int = 32,
+    show_progress: bool = False,
+) -> Prediction: ...
 
 
 @overload
-def predict(sentences: Iterable[str], **options: Any) -> list[Prediction]: ...
+def predict(
+    sentences: Iterable[str],
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    batch_size: int = 32,
+    show_progress: bool = False,
+) -> list[Prediction]: ...
 
 
-def predict(sentences: str | Iterable[str], **options: Any) -> Prediction | list[Prediction]:
+def predict(
+    sentences: str | Iterable[str],
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    batch_size: int = 32,
+    show_progress: bool = False,
+) -> Prediction | list[Prediction]:
     """Tag with the default model, loaded at the first call; see `Tagger.predict`."""
-    return _default_tagger().predict(sentences, **options)
+    return _default_tagger().predict(
+        sentences, thresholds=thresholds, batch_size=batch_size, show_progress=show_progress
+    )
 
 
-def predict_iter(sentences: Iterable[str], **options: Any) -> Iterator[Prediction]:
+def predict_iter(
+    sentences: Iterable[str],
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    batch_size: int = 32,
+) -> Iterator[Prediction]:
     """Tag a stream with the default model; see `Tagger.predict_iter`."""
-    return _default_tagger().predict_iter(sentences, **options)
+    return _default_tagger().predict_iter(sentences, thresholds=thresholds, batch_size=batch_size)
 
 
-def predict_proba(sentences: str | Iterable[str], **options: Any) -> NDArray[np.float32]:
+def predict_proba(sentences: str | Iterable[str], *, batch_size: int = 32) -> NDArray[np.float32]:
     """Return the default model's probabilities, float32 [n, 4]; see `Tagger.predict_proba`."""
-    return _default_tagger().predict_proba(sentences, **options)
+    return _default_tagger().predict_proba(sentences, batch_size=batch_size)
 
 
-def tag_article(text: str, title: str | None = None, **options: Any) -> TaggedArticle:
+def tag_article(
+    text: str, title: str | None = None, *, thresholds: Mapping[str, float] | None = None
+) -> TaggedArticle:
     """Tag an article with the default model; see `Tagger.tag_article`."""
-    return _default_tagger().tag_article(text, title, **options)
+    return _default_tagger().tag_article(text, title, thresholds=thresholds)

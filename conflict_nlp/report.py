@@ -25,7 +25,7 @@ _STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 
 
 def html_page(
-    articles: Iterable[tuple[str, TaggedArticle]],
+    articles: Iterable[tuple[object, TaggedArticle]],
     title: str = "Tagged articles",
     *,
     words: Words | None = None,
@@ -39,8 +39,8 @@ def html_page(
     Parameters
     ----------
     articles
-        Pairs of a name, e.g. of the file, and an article. The name is shown above the article's
-        title, or in its place; an empty name is left out.
+        Pairs of a name, e.g. of the file or a number, and an article. The name is shown above the
+        article's title, or in its place; an empty name is left out.
     title
         Title of the page; a single article's own heading takes its place on the page itself.
     words
@@ -53,7 +53,7 @@ def html_page(
         HTML that can be encoded as UTF-8: characters that HTML forbids (controls, lone
         surrogates) become U+FFFD.
     """
-    listed = list(articles)
+    listed = [(str(name), article) for name, article in articles]
     alone = len(listed) == 1 and any(_headings(*listed[0]))
     writer = _Writer(words or {})
     parts = [writer.article(name, article, "h1" if alone else "h2") for name, article in listed]

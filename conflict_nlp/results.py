@@ -37,7 +37,7 @@ class Prediction:
 
     text: str
     labels: tuple[str, ...]
-    scores: dict[str, float]
+    scores: dict[str, float] = field(hash=False)
     truncated: bool = field(default=False, kw_only=True)
     uncertain_labels: tuple[str, ...] = field(default=(), kw_only=True)
 

@@ -56,7 +56,7 @@ class ReviewItem:
     prediction: Prediction
 
 
-Tagged = Iterable[tuple[str, TaggedArticle | Sequence[Prediction]]]
+Tagged = Iterable[tuple[object, TaggedArticle | Sequence[Prediction]]]
 
 
 def select(tagged: Tagged, thresholds: Mapping[str, float], count: int = 100) -> list[ReviewItem]:
@@ -87,7 +87,7 @@ def select(tagged: Tagged, thresholds: Mapping[str, float], count: int = 100) ->
         If `count` is out of range, or a prediction has other labels than `thresholds`.
     """
     count = checked_count(count, "count")
-    items = [item for name, sentences in tagged for item in _items(name, sentences)]
+    items = [item for name, sentences in tagged for item in _items(str(name), sentences)]
     for item in items:
         if item.prediction.scores.keys() != thresholds.keys():
             given, wanted = list(item.prediction.scores), list(thresholds)

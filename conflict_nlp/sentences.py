@@ -49,6 +49,11 @@ _INVISIBLE = (
 )
 
 
+def is_blank(text: str) -> bool:
+    """Tell whether a reader would see nothing of a text."""
+    return not text.strip(_INVISIBLE)
+
+
 class Sentence(NamedTuple):
     """A sentence and where it stands: ``source[start:end] == text``."""
 

@@ -16,6 +16,11 @@ settings.load_profile("patient")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items):
+    # The longest come first, so that in the end no worker is alone with one of them.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def tagger():
     return Tagger.from_pretrained("default")

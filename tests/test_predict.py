@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from enum import Enum
 
 import numpy as np
 import pytest
@@ -229,7 +230,7 @@ def test_the_package_names_its_classes():
 
 
 def test_the_environment_limits_the_cores(monkeypatch):
-    for value, cores in (("1", 1), ("3", 3)):
+    for value, cores in (("1", 1), ("3", 3), ("3,2", 3), (" 1 ", 1)):
         monkeypatch.setenv("OMP_NUM_THREADS", value)
         tagger = Tagger.from_pretrained("minilm")
         assert tagger._classifier._cores == cores
@@ -262,6 +263,33 @@ def test_words_that_a_line_end_cuts_are_read_whole(shipped):
     assert by_the_rest[0] == pytest.approx(by_the_rest[1], abs=0.01)
 
 
+def test_strings_of_any_class_become_plain_ones(baseline):
+    class Message(str, Enum):
+        ALERT = "Gunmen shelled the village. Two farmers died."
+
+    alert, plain = Message.ALERT, Message.ALERT.value
+    article = baseline.tag_article(alert, alert)
+    found = [
+        *(article.text, article.title, article.headline.text),
+        *(p.text for p in (baseline.predict(alert), *baseline.predict([alert]))),
+    ]
+    assert found == [plain] * 5 and {type(text) for text in found} == {str}
+
+
+@pytest.mark.parametrize("title", ["", " ", "\u200b", "\ufeff\n"])
+def test_a_title_that_nobody_sees_is_none(tagger, title):
+    text = "Two of the victims were from the capital."
+    article = tagger.tag_article(text, title)
+    assert article.headline is None
+    assert article.sentences == tagger.tag_article(text).sentences
+
+
+def test_results_can_be_kept_in_sets(baseline, article):
+    first, second = baseline.tag_article(article), baseline.tag_article(article)
+    assert len({first, second}) == 1
+    assert len({*first.sentences, *second.sentences}) == len({s.start for s in first.sentences})
+
+
 def test_streams_are_read_no_further_than_needed(tagger):
     read = []
 
@@ -273,6 +301,7 @@ def test_streams_are_read_no_further_than_needed(tagger):
     results = tagger.predict_iter(stream())
     assert next(results).text == "Sentence number 0."
     assert len(read) < 1000
+    results.close()
 
 
 def test_what_came_before_a_bad_sentence_is_tagged(tagger):
@@ -303,6 +332,19 @@ def test_a_pickled_tagger_gives_the_same(shipped, tmp_path, monkeypatch):
     assert pickle.loads(pickle.dumps(mine)).labels == LABELS
 
 
+def test_a_pickled_tagger_is_not_replaced_by_another_model(tmp_path):
+    class Mine(Tagger):
+        pass
+
+    folder = shutil.copytree(store.find("minilm"), tmp_path / "model")
+    make, arguments = Mine.from_pretrained(folder).__reduce__()
+    assert type(make(*arguments)) is Mine
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"name": "newer"}))
+    with pytest.raises(store.ModelError, match="another one than when the tagger was pickled"):
+        make(*arguments)
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_other_processes_give_the_same(tagger, method):
     if method not in multiprocessing.get_all_start_methods():
@@ -327,6 +369,36 @@ def test_import_brings_nothing_heavy():
         "sys.exit(str(heavy) if heavy else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0
+
+
+@pytest.mark.parametrize("module", ["conflict_nlp.predict", "training.quantise"])
+def test_onnxruntime_does_not_report_to_its_makers(module, tmp_path):
+    """What it has to report, and an identity of the machine, it would keep in the home folder."""
+    code = f"import {module}; from conflict_nlp.predict import predict; predict('Rockets fell.')"
+    environment = {k: v for k, v in os.environ.items() if k[:4] not in ("ORT_", "XDG_")}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert not list(tmp_path.rglob("*onnxruntime*"))
+
+
+def test_work_at_the_end_of_a_program_is_done():
+    code = (
+        "import atexit\n"
+        "from conflict_nlp import Tagger\n"
+        "tagger = Tagger.from_pretrained()\n"
+        "texts = [f'{n} rockets hit the base on Monday.' for n in range(300)]\n"
+        "atexit.register(lambda: print(len(tagger.predict(texts))))\n"
+    )
+    run = [sys.executable, "-c", code]
+    assert subprocess.run(run, capture_output=True, text=True).stdout == "300\n"
+
+
+def test_a_lock_that_another_thread_held_does_not_stop_a_forked_process(tagger):
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("no fork on this system")
+    with module._default_lock, multiprocessing.get_context("fork").Pool(1) as pool:
+        found = pool.apply_async(predict, (SENTENCES[0],)).get(60)
+    assert found == tagger.predict(SENTENCES[0])
 
 
 def test_progress_bar_goes_to_standard_error(tagger, capsys):

@@ -147,6 +147,7 @@ def place(repository, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="the pages speak to a POSIX shell")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
 def test_what_a_page_shows_runs(page, place):
@@ -189,6 +190,7 @@ SHORT = {
 }
 
 
+@pytest.mark.long
 def test_modules_named_in_sentences_run(place):
     setup = [
         "conflict-nlp review news/ --out sheet.csv",
@@ -323,6 +325,7 @@ def last_extra(command):
     return list(NEEDS).index(re.search(r'\.(?:\[(\w+)\])?"?$', command)[1] or "")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="the pages speak to a POSIX shell")
 def test_what_the_pages_install_does_what_it_is_for(tmp_path):
     """In a copy of the repository, with an environment that `make demo` makes there."""

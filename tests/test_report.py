@@ -276,6 +276,7 @@ def test_headings():
         ([("", plain)], ["Tagged articles"]),
         ([("a.txt", plain)], ["a.txt"]),
         ([("a.txt", titled)], ["Rain"]),
+        (enumerate([plain, plain]), ["Tagged articles", "0", "1"]),
         ([("a.txt", plain), ("b.txt", titled)], ["Tagged articles", "a.txt", "Rain"]),
         ([(" ", tagged(title=" ", headline=predicted(" ")))], ["Tagged articles"]),
         ([], ["Tagged articles"]),

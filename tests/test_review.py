@@ -183,7 +183,7 @@ def test_a_tagged_article_becomes_a_sheet(tmp_path):
     tagger = Tagger.from_pretrained("minilm")
     article = tagger.tag_article("A bomb exploded in Velm. Nine died. It rained.", "Bomb in Velm")
     path = tmp_path / "sheet.csv"
-    assert write_sheet([("velm.txt", article)], tagger.thresholds, path, count=3) == 3
+    assert write_sheet(enumerate([article]), tagger.thresholds, path, count=3) == 3
     proposed = {-1: article.headline, **dict(enumerate(article.sentences))}
     for row in read_back(path):
         assert row["text"] == proposed[row["index"]].text

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from conflict_nlp import store
 from conflict_nlp.predict import LABELS, Tagger
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -39,6 +40,14 @@ def test_a_copied_folder_is_the_same_model(folder, tagger):
     assert Tagger.from_pretrained(folder).predict("A bomb killed two.") == tagger.predict(
         "A bomb killed two."
     )
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no clone")
+def test_git_leaves_the_line_ends_of_models_alone():
+    files = [path for path in (ROOT / "models").rglob("*") if path.is_file()]
+    command = ["git", "check-attr", "text", "--", *map(str, files)]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert len(files) == told.count(": text: unset\n")
 
 
 def test_unknown_name_lists_the_shipped_ones():

@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.utils.validation import check_is_fitted
 
-# Distinct words whose n-grams are remembered: those of a newspaper's year.
-_WORDS = 100_000
+# Distinct words whose n-grams are remembered, those of a newspaper's year, and their longest.
+_WORDS, _LONGEST_WORD = 100_000, 100
 
 
 class WordNgramVectorizer(CountVectorizer):  # type: ignore[misc]
@@ -67,7 +67,11 @@ class WordNgramVectorizer(CountVectorizer):  # type: ignore[misc]
             def columns(word: str) -> tuple[int, ...]:
                 return tuple(known[part] for part in analyze(word) if part in known)
 
-            find = lru_cache(_WORDS)(columns)
+            remembered = lru_cache(_WORDS)(columns)
+
+            def find(word: str) -> tuple[int, ...]:
+                return (remembered if len(word) <= _LONGEST_WORD else columns)(word)
+
             self._find = known, find
         return cast(Callable[[str], tuple[int, ...]], find)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -21,7 +21,7 @@ _KEEPS_WEIGHTS_OUTSIDE = b"\x0a\x08location"
 
 
 def _cores() -> int:
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if wanted.isdecimal() and int(wanted):
         return int(wanted)
     if hasattr(os, "sched_getaffinity"):
@@ -54,6 +54,9 @@ class OnnxClassifier(Transformer):
         self._open()
 
     def _open(self) -> onnxruntime.InferenceSession:
+        # Without the lock, which another thread may hold while the process is forked.
+        if self._process == os.getpid():
+            return self._session
         with self._lock:
             if self._process == os.getpid():
                 return self._session
@@ -104,4 +107,8 @@ class OnnxClassifier(Transformer):
         if not others:
             return logits(first)
         with ThreadPoolExecutor(self._cores) as pool:
-            return np.concatenate(list(pool.map(logits, [first, *others])))
+            try:
+                results: Iterable[NDArray[np.float32]] = pool.map(logits, [first, *others])
+            except RuntimeError:  # no threads are started while the interpreter shuts down
+                results = map(logits, [first, *others])
+            return np.concatenate(list(results))
