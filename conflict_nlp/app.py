@@ -23,7 +23,7 @@ from conflict_nlp.columns import Article
 from conflict_nlp.kinds import KINDS
 from conflict_nlp.labels import DEFINITIONS
 from conflict_nlp.predict import Tagger
-from conflict_nlp.report import html_fragment
+from conflict_nlp.report import escaped, html_fragment
 from conflict_nlp.results import TaggedArticle
 from conflict_nlp.sentences import is_blank, storable
 from conflict_nlp.server import running
@@ -132,7 +132,7 @@ def build(model: str = "default", trust: bool = False) -> Any:
         return Kept(model, list(rows.whole_articles(rows.tag(load(model), articles))))
 
     def said(*notes: str) -> str:
-        return "".join(f'<p role="status">{parts.text(note)}</p>' for note in notes)
+        return "".join(f'<p role="status">{escaped(note)}</p>' for note in notes)
 
     def present(kept: Kept, notes: Sequence[str], values: Sequence[float]) -> list[Any]:
         choices = [  # plain text, which Gradio escapes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -14,7 +15,6 @@ import typer
 
 from conflict_nlp import __version__
 from conflict_nlp.output import Format, OutputError, may_hold_articles, write
-from conflict_nlp.server import serve
 
 if TYPE_CHECKING:  # what takes long to import is imported where it is used
     from conflict_nlp.formats import Reader
@@ -168,7 +168,27 @@ def models() -> None:
         _fail("; ".join(damaged), 1)
 
 
-app.command("app", epilog="Example: conflict-nlp app --model baseline")(serve)
+@app.command("app", epilog="Example: conflict-nlp app --model baseline")
+def serve(
+    model: Model = "default",
+    trust: Trust = False,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen here.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port.")] = 7860,
+) -> None:
+    """Open a page to try it in a browser.
+
+    It needs: pip install "conflict-nlp[app]". Only this computer can reach it,
+    unless --host says otherwise.
+    """
+    try:
+        from conflict_nlp.app import build, running
+
+        with suppress(KeyboardInterrupt), running(build(model, trust), host, port) as address:
+            print(f"conflict-nlp: open {address} in a browser; Ctrl-C ends it", flush=True)
+            while True:  # on Windows nothing interrupts a wait without an end
+                time.sleep(3600)
+    except (ImportError, OSError) as error:
+        _fail(str(error), 2)
 
 
 @contextmanager

@@ -58,6 +58,11 @@ class Columns:
         self._id = (id, ID_COLUMNS, "--id-column")
 
     @property
+    def texts(self) -> set[str]:
+        """Names that a column of text may have."""
+        return {*TEXT_COLUMNS, (self._text[0] or "").lower()}
+
+    @property
     def optional(self) -> dict[str, str]:
         """Named columns of title and id, which a row of JSON may lack, and the option of each."""
         return {name: option for name, _, option in (self._title, self._id) if name}

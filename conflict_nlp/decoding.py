@@ -12,6 +12,11 @@ _ENGLISH = [
     *("cp1252", "mac_roman", "utf_16", "utf_16_le", "utf_16_be"),
     *("utf_32", "utf_32_le", "utf_32_be"),
 ]
+_UTF16 = {
+    re.compile(rb"\xff\xfe|\xfe\xff"): "utf_16",
+    re.compile(rb"[^\0]\0[^\0]\0"): "utf_16_le",
+    re.compile(rb"\0[^\0]\0[^\0]"): "utf_16_be",
+}
 _SAMPLE = 2**18
 # Quotation marks, dashes and pictures in UTF-8, cut off; in cp1252 no such letters stand together.
 _HALF = re.compile(rb"\xe2[\x80-\x84](?![\x80-\xbf])|\xf0\x9f[\x80-\xbf]?(?![\x80-\xbf])")
@@ -28,7 +33,7 @@ class Decoder:
     name
         The file's name, for messages.
     note
-        Called with a line if the file is not UTF-8.
+        Called with what to say behind the file's name if it is not UTF-8.
     failed
         Called with a line once, if some bytes do not fit the file's encoding; they become U+FFFD.
     """
@@ -70,7 +75,7 @@ class Decoder:
         if self._encoding is None:
             sample = data[start : start + 2 * _SAMPLE]
             self._encoding = _detected(sample + (stream.peek() if stream else b""))
-            self._note(f"{self._name} is not UTF-8; read as {self._encoding}")
+            self._note(f" is not UTF-8; read as {self._encoding}")
         return self._replaced(data, self._encoding)
 
     def _replaced(self, data: bytes, encoding: str) -> str:
@@ -87,11 +92,12 @@ class Decoder:
 
         Only files whose lines end in a carriage return alone are read whole.
         """
-        head = stream.peek(2)
-        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):  # in UTF-16 a line end is two bytes
-            self._note(f"{self._name} is not UTF-8; read as utf_16")
-            yield from io.TextIOWrapper(stream, "utf-16", newline="\n")
-            return
+        head = stream.peek(4)
+        for start, encoding in _UTF16.items():  # in which a line end is two bytes
+            if start.match(head):
+                self._note(f" is not UTF-8; read as {encoding}")
+                yield from io.TextIOWrapper(stream, encoding, newline="\n")
+                return
         if b"\r" in head.partition(b"\n")[0].rstrip(b"\r"):
             yield from io.StringIO(self.text(stream.read()), newline="")
             return

@@ -19,7 +19,9 @@ import re
 import stat
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -108,6 +110,7 @@ class Reader:
         if isinstance(names, (str, os.PathLike)):
             names = [names]
         given = [os.fspath(name) for name in names]
+        self._told: Counter[str] = Counter()
         self._given = set(given)
         self._named = self._given if text_column is not None else set()
         self._files = [file for name in given for file in self._found(name)]
@@ -123,10 +126,10 @@ class Reader:
             # What browsers save beside a page: frames and scripts.
             parts = {f"{Path(file).stem}_files" for file in files if kinds.by_name(file) == "html"}
             for part in sorted(parts.intersection(inner)):
-                self._note(f"{Path(folder, part)}: left out, as parts of a web page")
+                self._tell(Path(folder, part), ": left out, as parts of a web page")
             inner[:] = sorted({each for each in inner if not each.startswith(".")} - parts)
             for path in filter(Path.is_symlink, (Path(folder, each) for each in inner)):
-                self._note(f"{path}: left out, as a link to a folder")
+                self._tell(path, ": left out, as a link to a folder")
             for file in sorted(each for each in files if not each.startswith(".")):
                 path = Path(folder, file)
                 if not kinds.is_read(file) and not file.endswith(kinds.META):
@@ -164,6 +167,9 @@ class Reader:
         for article in self._read():
             notices.add(article)
             yield article
+        for what, count in self._told.items():
+            if count > _SHOWN_NAMES:
+                self._note(f"and {count - _SHOWN_NAMES} more files: {what.lstrip(': ')}")
         for line in notices.lines():
             self._note(line)
 
@@ -178,18 +184,25 @@ class Reader:
                 reason = error.strerror if isinstance(error, OSError) else None
                 # That a folder has earlier output beside its articles is no problem.
                 is_earlier_output = str(error).startswith(OWN) and name not in self._given
-                tell = self._note if is_earlier_output else self._failed
-                tell(f"{name}: {reason or error}")
+                if is_earlier_output:
+                    self._tell(name, f": {error}")
+                else:
+                    self._failed(f"{name}: {reason or error}")
             self._raw = None
             self._done += size
 
     def _articles(self, name: str, stream: io.BufferedReader) -> Iterator[Article]:
         if stream.peek(2)[:2] == b"\x1f\x8b":
             stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
-        decoder = Decoder(name, self._note, self._failed)
-        known = None if self._columns.is_named else TEXT_COLUMNS
+        decoder = Decoder(name, partial(self._tell, name), self._failed)
         nothing = dict.fromkeys(self.kept)
-        kind = kinds.by_name(name) or kinds.by_start(stream.peek(1024), known)
+        kind = kinds.by_name(name)
+        if kind is None:
+            kind = kinds.by_start(
+                stream.peek(1024), None if self._columns.is_named else TEXT_COLUMNS
+            )
+        elif kind == "text":  # spreadsheets save tables under such names, too
+            kind = kinds.by_start(stream.peek(1024), self._columns.texts, is_text=True)
         if kind == "text":
             yield Article(storable(name), None, decoder.text(stream.read()), nothing)
         elif kind == "html":
@@ -286,6 +299,12 @@ class Reader:
             raise
         except Exception as error:  # damaged files raise errors of many kinds
             raise ValueError(f"bad parquet: {error}") from None
+
+    def _tell(self, name: str | Path, what: str) -> None:
+        """Note what holds of many files for the first of them alone."""
+        self._told[what] += 1
+        if self._told[what] <= _SHOWN_NAMES:
+            self._note(f"{name}{what}")
 
     def _failed(self, problem: str) -> None:
         self.problem_count += 1

@@ -122,12 +122,7 @@ def windows(
         raise failed
 
 
-def checked_size(batch_size: int) -> int:
-    """Return a batch size; raises ValueError if it is no whole number of 1 or more."""
-    return checked_count(batch_size, "batch_size")
-
-
-def checked_count(value: int, name: str) -> int:
+def checked_count(value: int, name: str = "batch_size") -> int:
     """Return a value as int; raises ValueError if it is no whole number of 1 or more."""
     with suppress(TypeError):  # numpy has whole numbers of its own
         if not isinstance(value, bool) and operator.index(value) >= 1:

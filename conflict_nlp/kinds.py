@@ -42,28 +42,31 @@ def suffix(name: str) -> str:
     return Path(name.lower().removesuffix(".gz")).suffix
 
 
-def by_start(start: bytes, columns: Collection[str] | None) -> str:
+def by_start(start: bytes, columns: Collection[str] | None, *, is_text: bool = False) -> str:
     """Return the kind of file that its first bytes tell.
 
     Parameters
     ----------
     start
-        The first 1,024 bytes, or all if there are fewer.
+        At least the first 1,024 bytes, or all if there are fewer; the first 4,096 are looked at.
     columns
         Names of which one makes a first line the header of a table; None if it is known to be one.
+    is_text
+        Whether its name says that it is text, which a mail may be, and a page shown as such.
 
     Raises
     ------
     ValueError
         If it holds documents or archives, which are not read.
     """
+    start = start[:4096]  # buffers grow to megabytes, on which the patterns take long
     if start[257:262] == b"ustar":
         raise ValueError("this is a tar archive: unpack it")
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         start = start.decode("utf-16", "ignore").encode("utf-8", "ignore")
     start = start.removeprefix(b"\xef\xbb\xbf").lstrip(b" \r\n").lower()
     start = _COMMENTS.sub(b"", start)
-    if _MIME.match(start):
+    if _MIME.match(start) and not is_text:
         raise ValueError("this is an e-mail or a web archive: save it as text or HTML")
     for beginning, what in _OTHER.items():
         if start.startswith(beginning):
@@ -72,7 +75,7 @@ def by_start(start: bytes, columns: Collection[str] | None) -> str:
         return "parquet"
     is_xhtml = start.startswith(b"<?xml") and b"<html" in start
     if is_xhtml or start.startswith((b"<!doctype html", b"<html")):
-        return "html"
+        return "text" if is_text else "html"
     if _JSON.match(start):
         return "json"
     line = re.split(rb"[\r\n]", start, maxsplit=1)[0].strip().decode("utf-8", "replace")

@@ -5,18 +5,15 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 from conflict_nlp import rows
 from conflict_nlp.columns import Article
 from conflict_nlp.explain import WordWeight
 from conflict_nlp.formats import Reader
-from conflict_nlp.labels import HTML_COLOURS, OTHER_HTML_COLOURS
-from conflict_nlp.report import html_page
+from conflict_nlp.report import colours, escaped, html_page, tag
 from conflict_nlp.results import Prediction, TaggedArticle
 from conflict_nlp.review import guarded
-from conflict_nlp.sentences import storable
 
 MOST_CHARACTERS, MOST_ARTICLES = 500_000, 1_000
 """Characters (some 4,000 sentences) and articles that the page takes at a time."""
@@ -111,31 +108,23 @@ def explanation(prediction: Prediction, weights: Mapping[str, Sequence[WordWeigh
         It takes its look from `report.html_fragment`, beside which it is to stand.
     """
     most = max([1.0, *(word.weight for words in weights.values() for word in words)])
-    others = iter(OTHER_HTML_COLOURS * len(weights))
-    colours, parts = [], []
+    parts = []
     for number, (label, words) in enumerate(weights.items()):
-        light, dark = HTML_COLOURS.get(label) or next(others)
-        colours.append(f"--light{number}:{light};--dark{number}:{dark}")
         told = sorted(words, key=lambda word: -abs(word.weight))[:_MOST_WORDS]
         shown = [
             f"<span><mark style='background:color-mix(in srgb,var(--c{number}) "
-            f"{max(0, word.weight) / most:.0%},transparent)'>{text(word.text)}</mark> "
+            f"{max(0, word.weight) / most:.0%},transparent)'>{escaped(word.text)}</mark> "
             f"{word.weight:+.1f}</span>"
             for word in sorted(told, key=lambda word: -word.weight)
             if abs(word.weight) >= _LEAST_WEIGHT
         ]
         parts.append(
-            f'<dt><b class="tag" style="background:var(--c{number})">{text(label)}</b> '
+            f"<dt>{tag(escaped(label), number)} "
             f"{prediction.scores[label]:.2f}</dt><dd>{' '.join(shown) or 'no single word'}</dd>"
         )
     return (
-        f'<details open class="conflict-nlp words" style="{";".join(colours)}">'
-        f"<summary>{text(prediction.text)}</summary><dl>{''.join(parts)}</dl>"
+        f'<details open class="conflict-nlp words" style="{colours(weights)}">'
+        f"<summary>{escaped(prediction.text)}</summary><dl>{''.join(parts)}</dl>"
         '<p class="name">What the log-odds of the score lose without the word, the sentence '
         "on its own; a word below 0 spoke against the label.</p></details>"
     )
-
-
-def text(shown: str) -> str:
-    """Return any string as HTML text."""
-    return escape(storable(shown))

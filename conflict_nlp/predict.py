@@ -28,7 +28,7 @@ from conflict_nlp.calibration import Calibration, probabilities
 from conflict_nlp.classifiers import Classifier
 from conflict_nlp.context import Context, parts
 from conflict_nlp.explain import WordWeight, explain
-from conflict_nlp.inputs import articles_of, checked_size, plain, strings, titled, windows
+from conflict_nlp.inputs import articles_of, checked_count, plain, strings, titled, windows
 from conflict_nlp.labels import LABELS
 from conflict_nlp.results import Prediction, TaggedArticle, TaggedSentence, placed
 from conflict_nlp.sentences import Sentence, is_blank, split_sentences, unhyphenated
@@ -128,42 +128,40 @@ class Tagger:
         """
         folder = store.find(name_or_folder)
         loose = folder / "model.joblib"
-        is_trusted = trust or folder.resolve() == store.shipped_models().get("baseline")
-        untrusted = store.ModelError(
-            f"loading {loose} could run any code: if the file is yours, pass trust=True "
-            "(conflict-nlp: --trust)"
-        )
-        if loose.is_file() and not (folder / "manifest.json").exists():
-            if not is_trusted:
-                raise untrusted
+        is_loose = loose.is_file() and not (folder / "manifest.json").exists()
+        checked = None if is_loose else store.read(folder)
+        # Made by whoever made the files, a manifest does not tell where they come from.
+        can_run_code = checked is None or checked.manifest.get("engine") == "baseline"
+        is_shipped = folder.resolve() == store.shipped_models().get("baseline")
+        if can_run_code and not (trust or is_shipped):
+            raise store.ModelError(
+                f"loading {loose} could run any code: if the file is yours, pass trust=True "
+                "(conflict-nlp: --trust)"
+            )
+        # The working folder may be another when the tagger is pickled.
+        source = Path(os.path.abspath(folder))  # noqa: PTH100
+        if checked is None:
             from conflict_nlp.classifiers.baseline import BaselineClassifier
 
             if (backend, device) != ("onnx", None):
                 raise store.ModelError(f"{loose} is no transformer for torch: take another model")
-            classifier: Classifier = BaselineClassifier.from_joblib(loose, LABELS)
-            plain = cls(classifier, Calibration.identity(LABELS), Path(os.path.abspath(folder)))  # noqa: PTH100
-            plain._options = {"trust": trust}
-            return plain
-        checked = store.read(folder)
-        # Made by whoever made the files, a manifest does not tell where they come from.
-        if checked.manifest.get("engine") == "baseline" and not is_trusted:
-            raise untrusted
-        classifier = classifiers.load(checked, backend, device)
-        try:
-            task = checked.manifest.get("task", "multi-label")
-            calibration = Calibration.from_dict(checked.json("calibration.json"), task)
-            has_context = "context.json" in checked.files
-            context = Context.from_dict(checked.json("context.json")) if has_context else None
-            # The working folder may be another when the tagger is pickled.
-            source = Path(os.path.abspath(folder))  # noqa: PTH100
-            tagger = cls(classifier, calibration, source, context)
-        except (KeyError, TypeError, ValueError) as error:
-            raise store.ModelError(
-                f"{folder / 'calibration.json'}, context.json or manifest.json is malformed: "
-                f"{error!r}; export the model again"
-            ) from None
+            loaded = BaselineClassifier.from_joblib(loose, LABELS)
+            tagger = cls(loaded, Calibration.identity(LABELS), source)
+        else:
+            classifier = classifiers.load(checked, backend, device)
+            try:
+                task = checked.manifest.get("task", "multi-label")
+                calibration = Calibration.from_dict(checked.json("calibration.json"), task)
+                has_context = "context.json" in checked.files
+                context = Context.from_dict(checked.json("context.json")) if has_context else None
+                tagger = cls(classifier, calibration, source, context)
+            except (KeyError, TypeError, ValueError) as error:
+                raise store.ModelError(
+                    f"{folder / 'calibration.json'}, context.json or manifest.json is malformed: "
+                    f"{error!r}; export the model again"
+                ) from None
+            tagger._sha256 = checked.sha256
         tagger._options = {"backend": backend, "device": device, "trust": trust}
-        tagger._sha256 = checked.sha256
         return tagger
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -270,7 +268,7 @@ class Tagger:
         ValueError
             If a label is unknown, or a threshold or the batch size is out of range.
         """
-        chosen, size = self._calibration.with_thresholds(thresholds), checked_size(batch_size)
+        chosen, size = self._calibration.with_thresholds(thresholds), checked_count(batch_size)
         if isinstance(sentences, str):
             return next(self._stream(iter([[plain(sentences)]]), chosen, size, 1))[0]
         listed = list(strings(sentences))
@@ -297,7 +295,7 @@ class Tagger:
         if isinstance(sentences, str):
             raise TypeError("sentences must be an iterable of strings: for one use predict")
         alone = zip(strings(sentences))
-        results = self._stream(alone, chosen, checked_size(batch_size), _FIRST_WINDOW)
+        results = self._stream(alone, chosen, checked_count(batch_size), _FIRST_WINDOW)
         return (prediction for predictions in results for prediction in predictions)
 
     def predict_articles(
@@ -333,7 +331,7 @@ class Tagger:
         ValueError
             As `predict`; a bad option raises at the call, a bad article when its turn comes.
         """
-        chosen, size = self._calibration.with_thresholds(thresholds), checked_size(batch_size)
+        chosen, size = self._calibration.with_thresholds(thresholds), checked_count(batch_size)
         checked = articles_of(articles)
         counts: deque[int] = deque()
 
@@ -407,7 +405,7 @@ class Tagger:
         TypeError, ValueError
             As `predict`.
         """
-        size = checked_size(batch_size)
+        size = checked_count(batch_size)
         stream = strings([sentences] if isinstance(sentences, str) else sentences)
         scores = [np.empty((0, len(self.labels)), np.float32)]
         while window := list(islice(stream, _WINDOW)):

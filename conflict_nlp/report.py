@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import cycle
 from pathlib import Path
 
 from conflict_nlp.labels import DEFINITIONS, HTML_COLOURS, OTHER_HTML_COLOURS
@@ -58,7 +59,7 @@ def html_page(
     writer = _Writer(words or {})
     parts = [writer.article(name, article, "h1" if alone else "h2") for name, article in listed]
     body = "\n".join(parts) or "<p>No articles.</p>"
-    page_heading = "" if alone else f"<h1>{_text(title)}</h1>\n"
+    page_heading = "" if alone else f"<h1>{escaped(title)}</h1>\n"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
@@ -66,7 +67,7 @@ def html_page(
         # No script, no picture, no address: whatever a text might smuggle in stays dead.
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{_text(title)}</title>\n<style>{writer.style()}</style>\n</head>\n"
+        f"<title>{escaped(title)}</title>\n<style>{writer.style()}</style>\n</head>\n"
         f'<body class="conflict-nlp" style="{writer.colours()}">\n'
         f"<header>\n{page_heading}{writer.legend()}</header>\n"
         f"<main>\n{body}\n</main>\n</body>\n</html>\n"
@@ -114,7 +115,7 @@ class _Writer:
     def _paragraph(self, items: list[str | TaggedSentence], outer: set[str]) -> str:
         classes: set[str] = set()
         parts = [
-            _text(item) if isinstance(item, str) else self._sentence(item, classes, "part ")
+            escaped(item) if isinstance(item, str) else self._sentence(item, classes, "part ")
             for item in items
         ]
         outer |= classes
@@ -136,11 +137,11 @@ class _Writer:
             _shaded(_underlined(prediction.text, spans), given),
         ]
         for label, number in zip(prediction.labels, given):
-            shown = _text(label) + "?" * (label in prediction.uncertain_labels)
+            shown = escaped(label) + "?" * (label in prediction.uncertain_labels)
             carriers = [prediction.text[start:end] for start, end in words.get(label, ())]
             if carriers:
-                shown += ": " + ", ".join(f"<u>{_text(word)}</u>" for word in carriers)
-            parts.append(f" {_tag(shown, number)}")
+                shown += ": " + ", ".join(f"<u>{escaped(word)}</u>" for word in carriers)
+            parts.append(f" {tag(shown, number)}")
         if prediction.truncated:
             self._truncated = True
             parts.append(' <b class="tag">truncated</b>')
@@ -149,7 +150,7 @@ class _Writer:
             doubt = "?" * (label in prediction.uncertain_labels)
             kind, tick = (' class="given"', "✓ ") if label in prediction.labels else ("", "")
             parts.append(
-                f'<span{kind} style="--score:{score:.0%}"><span>{tick}{_text(label)}</span> '
+                f'<span{kind} style="--score:{score:.0%}"><span>{tick}{escaped(label)}</span> '
                 f"<span>{score:.2f}{doubt}</span></span> "
             )
         return "".join([*parts, "</span></span>"])
@@ -158,17 +159,7 @@ class _Writer:
         return self._numbers.setdefault(label, len(self._numbers))
 
     def colours(self) -> str:
-        """Return the value of the style attribute that gives each label's two colours."""
-        others = 0
-        parts = []
-        for label, number in self._numbers.items():
-            if label in HTML_COLOURS:
-                light, dark = HTML_COLOURS[label]
-            else:
-                light, dark = OTHER_HTML_COLOURS[others % len(OTHER_HTML_COLOURS)]
-                others += 1
-            parts.append(f"--light{number}:{light};--dark{number}:{dark}")
-        return ";".join(parts)
+        return colours(self._numbers)
 
     def style(self) -> str:
         numbers = range(len(self._numbers))
@@ -185,7 +176,7 @@ class _Writer:
 
     def legend(self) -> str:
         """Return the check boxes and the notes that explain what the articles show."""
-        boxes = [(f"l{n}", _tag(_text(label), n)) for label, n in self._numbers.items()]
+        boxes = [(f"l{n}", tag(escaped(label), n)) for label, n in self._numbers.items()]
         boxes += [("none", "no label"), ("unsure", "? (uncertain)")]
         inputs = "".join(
             f'<label><input type="checkbox" class="f-{name}"'
@@ -203,7 +194,7 @@ class _Writer:
             notes += "<p>truncated: the sentence was too long for the model, and only its "
             notes += "beginning was tagged.</p>\n"
         terms = "".join(
-            f"<dt>{_text(label)}</dt><dd>{_text(DEFINITIONS[label])}</dd>\n"
+            f"<dt>{escaped(label)}</dt><dd>{escaped(DEFINITIONS[label])}</dd>\n"
             for label in self._numbers
             if label in DEFINITIONS
         )
@@ -218,7 +209,7 @@ class _Writer:
 def _headings(name: str, article: TaggedArticle) -> tuple[str, str, str]:
     """Return name, title and headline, escaped, each empty if missing or blank."""
     headline = article.headline.text if article.headline else ""
-    return _text(name.strip()), _text((article.title or "").strip()), _text(headline.strip())
+    return escaped(name.strip()), escaped((article.title or "").strip()), escaped(headline.strip())
 
 
 def _paragraphs(article: TaggedArticle) -> list[list[str | TaggedSentence]]:
@@ -243,7 +234,15 @@ def _paragraphs(article: TaggedArticle) -> list[list[str | TaggedSentence]]:
     ]
 
 
-def _tag(shown: str, number: int) -> str:
+def colours(labels: Iterable[str]) -> str:
+    """Return the value of the style attribute that gives each label's two colours."""
+    others = cycle(OTHER_HTML_COLOURS)
+    pairs = [HTML_COLOURS.get(label) or next(others) for label in labels]
+    return ";".join(f"--light{n}:{light};--dark{n}:{dark}" for n, (light, dark) in enumerate(pairs))
+
+
+def tag(shown: str, number: int) -> str:
+    """Return the element that shows a label, whose text is escaped already, in its colour."""
     return f'<b class="tag" style="background:var(--c{number})">{shown}</b>'
 
 
@@ -261,9 +260,9 @@ def _underlined(text: str, spans: Sequence[tuple[int, int]]) -> str:
     for start, stop in sorted(spans):
         start = max(start, end)  # spans may overlap
         if start < stop:
-            parts += [_text(text[end:start]), f"<u>{_text(text[start:stop])}</u>"]
+            parts += [escaped(text[end:start]), f"<u>{escaped(text[start:stop])}</u>"]
             end = stop
-    return "".join([*parts, _text(text[end:])])
+    return "".join([*parts, escaped(text[end:])])
 
 
 def _joined(kind: str, classes: set[str]) -> str:
@@ -274,5 +273,6 @@ def _clean(text: str) -> str:
     return _FORBIDDEN.sub("\ufffd", LINE_END.sub("\n", text))
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return any string as HTML text."""
     return escape(_clean(text))

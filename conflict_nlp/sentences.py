@@ -10,6 +10,9 @@ from typing import NamedTuple
 import sentencex
 
 LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+# Before lines of a mail that answers.
+_QUOTED = re.compile(r"(?:>+(?:[ \t]+|$))*")
+_INNER_END = re.compile(rf"(?:{LINE_END.pattern}){_QUOTED.pattern}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’')\]]*(?:\s|$)")
 # Stops that end no sentence, though sentencex takes them for ends: of a time of day before its day
@@ -23,8 +26,16 @@ _ZONES = (
     r"|(?!Th|By|At|For|Next|Last|Each|Every|Some|Any)(?:[A-Z]\w+ ){1,2}[Tt]ime\b"
 )
 _RANKS = (
-    "Amb|Atty|Cdr|Cllr|Cmdt|Const|Cpt|Dep|Lieut|Mohd|Muhd|Pte|Ret|Smt|Spc|SSgt|Wm|Approx|Apt|Ch|Vol"
-    "|Mon|Tues?|Wed|Thurs?|Fri"
+    "Amb|Atty|Cdr|Cllr|Cmdt|Const|Cpt|Dep|Gens|Lieut|Mohd|Muhd|Pte|Pvts|Ret|Smt|Spc|SSgt|Wm"
+    "|[Aa]pprox|Apt|Ch|Govt|[Ii]ncl|Vol|Mon|Tues?|Wed|Thurs?|Fri"
+)
+# Abbreviations that sentencex knows behind a blank alone: "pro-U.S.", "post-Oct. 7".
+_ABBREVIATIONS = (
+    r"(?:(?:[A-Z]\.){2,}|(?:Gen|Lt|Col|Maj|Capt|Sgt|Cpl|Pvt|Adm|Cmdr|Sen|Rep|Gov|Pres|Prof|Dr|Mrs?|Ms"
+    r"|St|No(?=\. ?\d)|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\.)"
+)
+_GLUED = re.compile(
+    rf"[-\u2010-\u2014•*_>#:|](?={_ABBREVIATIONS})|[“‘\"](?={_ABBREVIATIONS}[^”’\"]*$)"
 )
 _DOUBLE_RANKS = r"(?:Brig|Lt|Maj|Lance|Rear|Sub|Vice)\.?-(?:Adm|Col|Cpl|Gen|Insp)"
 _NO_END = re.compile(
@@ -37,7 +48,8 @@ _ASIDE = re.compile(r"[(\[][^()\[\]]*[.!?…][\"”’']*[)\]](?=\s+[\"“‘(\[
 _ELLIPSIS = re.compile(r"…(?=\s+[\"“‘(]?[A-Z])")
 _TERMINAL = tuple(".!?…:;\"”'’)]")
 _QUOTES = re.compile('["“”„«»‘’]')
-_LONGEST_WRAPPED_LINE = 100
+_LONGEST_WRAPPED_LINE = 130
+_BRIEF = 4  # lines
 _LONGEST_QUOTATION = 500  # characters; models read 128 tokens
 _CHUNK = 100_000
 # What a reader sees as empty: white space, byte order marks, zero-width and direction marks, NUL.
@@ -81,7 +93,7 @@ def split_sentences(text: str) -> list[Sentence]:
     """Split English text into sentences, paragraph by paragraph.
 
     A line end closes a paragraph, so that headlines and bylines stand alone, unless the text is
-    hard-wrapped (few lines of over 100 characters, lines that break within a sentence where the
+    hard-wrapped (few lines of over 130 characters, lines that break within a sentence where the
     next word would not have fitted). Within a paragraph, `sentencex` splits; it keeps a
     quotation whole, which is split too if that makes more than 500 characters.
 
@@ -94,7 +106,8 @@ def split_sentences(text: str) -> list[Sentence]:
     -------
     list of Sentence
         In order, without overlap, no one empty or blank; ``text[s.start:s.end] == s.text`` for
-        each. What lies between them is white space and invisible characters.
+        each. What lies between them is white space, invisible characters, and the ``>`` before
+        quoted lines of a mail.
 
     Raises
     ------
@@ -127,7 +140,7 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             space = text.rfind(" ", start + 1, start + _CHUNK)
             stop = space + 1 if space > 0 else start + _CHUNK
         # An inner line end is one space to the splitter, or it would cut wrapped lines.
-        paragraph = LINE_END.sub(lambda found: " " * len(found[0]), text[start:stop])
+        paragraph = _INNER_END.sub(lambda found: " " * len(found[0]), text[start:stop])
         spans = _boundaries(paragraph)
         if stop < end and len(spans) > 1:
             stop = start + spans.pop()[0]  # the last sentence may go on past the cut
@@ -135,13 +148,17 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
             inner = [(0, last - first)]
             if last - first > _LONGEST_QUOTATION:
                 inner = _boundaries(_QUOTES.sub(" ", paragraph[first:last]))
-            yield from ((start + first + a, start + first + b) for a, b in inner)
+            for a, b in inner:
+                shown = paragraph[first + a : first + b].rstrip(" ")
+                blanks = len(shown) - len(shown.lstrip(" "))
+                yield start + first + a + blanks, start + first + a + len(shown)
         start = stop
 
 
 def _boundaries(paragraph: str) -> list[tuple[int, int]]:
     marked = _NO_END.sub(lambda found: found[0][:-1] + ",", paragraph)
-    found = sentencex.get_sentence_boundaries("en", _ELLIPSIS.sub(".", marked))
+    marked = _GLUED.sub(" ", _ELLIPSIS.sub(".", marked))
+    found = sentencex.get_sentence_boundaries("en", marked)
     spans = []
     for each in found:
         start = each["start_index"]
@@ -162,7 +179,9 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
     joins = _wrapped_lines([text[a:b] for a, b in lines])
     opened = None
     for (first, last), joined in zip(lines, joins):
-        opened = first if opened is None else opened
+        if opened is None:
+            mark = _QUOTED.match(text, first, last)
+            opened = mark.end() if mark else first
         if not joined:
             yield opened, last
             opened = None
@@ -171,14 +190,17 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 def _wrapped_lines(lines: list[str]) -> list[bool]:
     """Tell for each line whether its sentence goes on in the next line."""
     joins = [False] * len(lines)
+    lines = [line[_QUOTED.match(line).end() :] for line in lines]  # type: ignore[union-attr]
     is_short = [len(line) <= _LONGEST_WRAPPED_LINE for line in lines]
     filled = [short for line, short in zip(lines, is_short) if line.strip()]
-    # A title or an address, longer or alone, says nothing of the width of the others.
+    # A title or an address, longer than all others or alone, says nothing of their width.
     beside = [(a, b) for a, b in pairwise(lines) if a.strip() and b.strip()]
-    widths = [max(len(a), len(b)) for a, b in beside]
-    width = max((each for each in widths if each <= _LONGEST_WRAPPED_LINE), default=0)
-    if len(lines) < 3 or not width or 4 * filled.count(False) > len(filled):
+    widths = sorted(max(len(a), len(b)) for a, b in beside)
+    widths = [each for each in widths if each <= _LONGEST_WRAPPED_LINE]
+    width = widths[-2:][0] if widths else 0
+    if not width or 4 * filled.count(False) > len(filled):
         return joins
+    is_short = [len(line) <= width * 1.1 for line in lines]
     is_prose: list[bool] = []  # whether sentences end in what stands together
     for _, block in groupby(lines, key=lambda line: not line.strip()):
         together = list(block)
@@ -192,5 +214,7 @@ def _wrapped_lines(lines: list[str]) -> list[bool]:
                 goes_on = word[0][0].islower() or (line.isupper() and word[0].isupper())
                 within, between = within + goes_on, between + (not goes_on)
     # Headlines of like length, one a line, break between sentences; in prose some lines go on with
-    # a name or a number.
-    return joins if within >= 2 and 2 * within >= between else [False] * len(lines)
+    # a name or a number. Of a brief few lines can tell.
+    is_brief = len(filled) <= _BRIEF and "".join(lines).rstrip().endswith(_TERMINAL)
+    enough = within >= (1 if is_brief else 2) and 2 * within >= between
+    return joins if enough else [False] * len(lines)

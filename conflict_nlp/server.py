@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 MOST_BYTES = 10 * 2**20
 """Size of the largest file that can be uploaded."""
@@ -103,30 +99,3 @@ class _Guard:
         else:
             await send({"type": "http.response.start", "status": 403, "headers": []})
             await send({"type": "http.response.body"})
-
-
-def serve(
-    model: Annotated[
-        str, typer.Option(metavar="MODEL", help="Name of a shipped model, or a folder.")
-    ] = "default",
-    trust: Annotated[
-        bool, typer.Option("--trust", help="The --model folder may run code.")
-    ] = False,
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen here.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port.")] = 7860,
-) -> None:
-    """Open a page to try it in a browser.
-
-    It needs: pip install "conflict-nlp[app]". Only this computer can reach it,
-    unless --host says otherwise.
-    """
-    try:
-        from conflict_nlp.app import build
-
-        with suppress(KeyboardInterrupt), running(build(model, trust), host, port) as address:
-            print(f"conflict-nlp: open {address} in a browser; Ctrl-C ends it", flush=True)
-            while True:  # on Windows nothing interrupts a wait without an end
-                time.sleep(3600)
-    except (ImportError, OSError) as error:
-        print(f"conflict-nlp: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None

@@ -210,10 +210,8 @@ def write(folder: Path, manifest: Mapping[str, Any], fill: Callable[[Path], obje
         if folder.exists():
             shutil.rmtree(_set_aside(folder), ignore_errors=True)
             folder.rename(_set_aside(folder))
-            made.rename(folder)
-            shutil.rmtree(_set_aside(folder))
-        else:
-            made.rename(folder)
+        made.rename(folder)
+        shutil.rmtree(_set_aside(folder), ignore_errors=True)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

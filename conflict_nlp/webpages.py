@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from conflict_nlp.columns import OWN
 from conflict_nlp.sentences import LINE_END
@@ -15,6 +16,7 @@ EXTRA = 'pip install "conflict-nlp[files]"'
 
 # Outside of these a line end is a blank, as in a browser; trafilatura would keep it.
 _FLOWING = "//text()[not(ancestor::pre or ancestor::textarea or ancestor::script)]"
+_FIRST_HEADINGS = "//*[self::h2 or self::h3 or self::h4][not(preceding-sibling::*)][../@class]"
 _CHARSET = re.compile(rb"<meta[^>]*?charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
 
 
@@ -46,6 +48,12 @@ def main_text(page: str) -> tuple[str | None, str]:
         for text in filter(LINE_END.search, tree.xpath(_FLOWING)):
             flowing = LINE_END.sub(" ", text)
             setattr(text.getparent(), "tail" if text.is_tail else "text", flowing)
+        # trafilatura drops headings that begin a block of some classes: all of a live blog's.
+        headings = tree.xpath(_FIRST_HEADINGS)
+        blocks = Counter(heading.getparent().get("class") for heading in headings)
+        for heading in headings:
+            if blocks[heading.getparent().get("class")] > 1:
+                heading.tag = "p"
         found = trafilatura.bare_extraction(tree, with_metadata=True, include_comments=False)
     if found is None or not found.text:
         raise ValueError("no article text found in the page")

@@ -49,6 +49,8 @@ def test_an_output_may_have_points_in_its_name(tmp_path, output):
     options = ["--data", str(data), "--models", "baseline", "--rounds", "2"]
     benchmark.main([*options, "--output", str(tmp_path / "out" / output)])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"v0.2.md", "v0.2.json"}
+    first = (tmp_path / "out" / "v0.2.md").read_text().splitlines()[0]
+    assert first.startswith("1 held-out articles, ") and "40 are needed for intervals" in first
 
 
 def test_robustness(capsys):

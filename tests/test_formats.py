@@ -91,6 +91,38 @@ def test_html_gives_title_and_main_text(tmp_path):
     assert "Sport" not in article.text and "rights" not in article.text
 
 
+@pytest.mark.parametrize("name", ["post", "entry", "article__body", "plain"])
+def test_headings_of_a_live_blog_are_kept(tmp_path, name):
+    text = (
+        "Gunmen attacked a base near the town, killing two, the army said. It was not the first."
+        * 2
+    )
+    post = f"<div class={name!r}><h2>Two killed in strike {{}} on Velm</h2><p>{text}</p></div>"
+    posts = "".join(post.format(number) for number in range(3))
+    page = f"<html><body><article><h1>Live</h1>{posts}</article></body></html>"
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    [article], _, _ = read(tmp_path / "page.html")
+    assert [article.text.count(f"strike {number} on Velm\n") for number in range(3)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["rows.tsv", "rows.csv", "rows.jsonl"])
+def test_tables_under_the_name_of_a_text_are_tables(tmp_path, name):
+    (tmp_path / "export.txt").write_bytes(TABLES[name])
+    (tmp_path / "prose.txt").write_text(f"Rockets, text, bodies\n{TEXT}", encoding="utf-8")
+    articles, problems, _ = read(tmp_path)
+    assert [article.text for article in articles[:-1]] == [article.text for article in EXPECTED]
+    assert articles[-1].text.endswith(TEXT) and problems == []
+    assert read(tmp_path / "export.txt", text_column="nonsense")[0] == [] or name != "rows.csv"
+
+
+def test_what_holds_of_many_files_is_told_of_a_few(tmp_path):
+    for number in range(9):
+        (tmp_path / f"{number}.txt").write_bytes(ACCENTED.encode("cp1252"))
+    articles, _, notes = read(tmp_path)
+    assert len(articles) == 9 and len(notes) == 6
+    assert notes[-1] == "and 4 more files: is not UTF-8; read as cp1252"
+
+
 def test_html_without_text_is_a_problem(tmp_path):
     (tmp_path / "page.html").write_text("<html></html>", encoding="utf-8")
     articles, problems, _ = read(tmp_path / "page.html")
@@ -399,6 +431,8 @@ def test_documents_are_no_text(tmp_path, beginning):
     (tmp_path / "download").write_bytes(beginning + b" Rockets hit the base.")
     articles, [problem], _ = read(tmp_path / "download")
     assert articles == [] and "save it as text" in problem
+    (tmp_path / "download").rename(tmp_path / "download.txt")
+    assert len(read(tmp_path / "download.txt")[0]) == (b"MIME" in beginning)
 
 
 def test_an_archive_is_no_text(tmp_path):
@@ -552,7 +586,7 @@ def test_a_page_may_declare_its_encoding(tmp_path, declared, encoding):
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
 def test_encodings_of_tables(tmp_path, name, encoding):
     texts = ["Plain."] * 3 + [ACCENTED] * 3
     if name == "rows.csv":

@@ -1,3 +1,5 @@
+import textwrap
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +83,10 @@ def test_newspaper_text_splits_as_a_reader_would():
         "It denied it. | (It always does.) | Five died. | [Note: corrected.] | (More to come.)",
         "Two died (the army said three.) Then it left. | It fled (who knows?) to Darv.",
         "The men fled… | Two officers died… | No group has… so far.",
+        "Rebels stormed a pro-U.S. base. | The post-Oct. 7 war went on. | Ex-Lt. Gen. Roe left.",
+        "Killed:Sgt. Lee. | “U.N. staff left.” | He came from the U.S. | It asked. | —No. | It is.",
+        "It fell approx. 5 km away, killing six, incl. two boys. | The Govt. of Velm denied it.",
+        "“U.S. forces came at night. | They left.",
     ],
 )
 def test_stops_that_end_a_sentence_and_stops_that_do_not(text):
@@ -100,6 +106,20 @@ def test_hard_wrapped_lines_are_joined_and_headlines_are_not():
         "editor, and so the sentence goes on in the next line.",
         "It has\nthree lines or more of them, and it ends here.",
     ]
+
+
+@pytest.mark.parametrize("mark", ["", "> ", ">> "])
+@pytest.mark.parametrize("width", [60, 110])
+def test_a_brief_and_the_quoted_text_of_a_mail_are_joined(mark, width):
+    sentences = [
+        "Jets struck the south of the country on Monday, killing four people and wounding nine "
+        "others, the health ministry said.",
+        "No group has claimed responsibility for the attack, which was the third this week.",
+    ]
+    lines = textwrap.wrap(" ".join(sentences), width)
+    found = texts("\n".join(mark + line for line in lines) + "\n")
+    assert [each.replace(f"\n{mark}", " ") for each in found] == sentences
+    assert texts(">100 people died.\n>\n> It rained.") == [">100 people died.", "It rained."]
 
 
 def test_headlines_of_like_length_stand_alone():

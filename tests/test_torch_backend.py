@@ -96,18 +96,57 @@ def test_a_missing_package_names_the_extra(monkeypatch):
         Tagger.from_pretrained("default", backend="torch")
 
 
-def test_weights_that_are_missing_are_named(tmp_path):
-    folder = shutil.copytree(store.find("minilm"), tmp_path / "model")
-    model = onnx.load(folder / "model.onnx")
-    (head,) = (t for t in model.graph.initializer if t.name == "classifier.bias")
-    head.name = "other"
-    manifest = json.loads((folder / "manifest.json").read_text())
+def refused(folder, message, **changed):
+    """Check that torch refuses the shipped model with other content of some files."""
+    source = store.find("minilm")
+    manifest = json.loads((source / "manifest.json").read_text())
 
     def fill(new):
         for name in manifest["files"]:
-            shutil.copy(folder / name, new / name)
-        onnx.save(model, new / "model.onnx")
+            shutil.copy(source / name, new / name)
+        for name, content in changed.items():
+            (new / name.replace("_", ".")).write_bytes(content)
 
-    store.write(tmp_path / "broken", manifest, fill)
-    with pytest.raises(ModelError, match=r"model\.onnx cannot be used with torch: .*classifier.b"):
-        Tagger.from_pretrained(tmp_path / "broken", backend="torch")
+    store.write(folder, manifest, fill)
+    with pytest.raises(ModelError, match=message):
+        Tagger.from_pretrained(folder, backend="torch")
+
+
+@pytest.fixture
+def graph():
+    return onnx.load(store.find("minilm") / "model.onnx")
+
+
+def bias(graph):
+    return next(t for t in graph.graph.initializer if t.name == "classifier.bias")
+
+
+def test_weights_that_are_missing_are_named(graph, tmp_path):
+    bias(graph).name = "other"
+    message = r"model\.onnx cannot be used with torch: .*classifier.b"
+    refused(tmp_path / "broken", message, model_onnx=graph.SerializeToString())
+
+
+def test_weights_in_other_files_are_not_loaded(graph, tmp_path, monkeypatch):
+    (tmp_path / "secret.bin").write_bytes(bytes(16))
+    onnx.external_data_helper.set_external_data(bias(graph), location="secret.bin")
+    bias(graph).ClearField("raw_data")
+    monkeypatch.chdir(tmp_path)
+    refused(tmp_path / "model", "weights from other files", model_onnx=graph.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {
+            "model_type": "clip",
+            "auto_map": {"AutoModelForSequenceClassification": "evil/repo--modeling.Evil"},
+            "_name_or_path": "evil/repo",
+        },
+        {"model_type": "no-such-model"},
+    ],
+)
+def test_code_of_a_hub_is_neither_run_nor_asked_for(settings, tmp_path, capsys):
+    content = json.dumps(settings).encode()
+    refused(tmp_path / "model", "model.onnx cannot be used with torch", config_json=content)
+    assert "Do you wish" not in capsys.readouterr().out

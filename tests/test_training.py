@@ -743,6 +743,18 @@ def test_sentences_without_numbers_part_and_come_back(tmp_path, capsys):
     assert "rows.csv is one of the files to read" in capsys.readouterr().err
 
 
+def test_a_labelling_agrees_with_itself(tmp_path, capsys):
+    """Also where a sentence stands twice, and where all sentences have a label."""
+    labelled, second = tmp_path / "a.csv", tmp_path / "second.jsonl"
+    header = ",".join(["article", "text", *LABELS])
+    labelled.write_text(f"{header}\na,It fell.,1,0,1,0\na,It fell.,1,0,0,0\na,No.,1,0,0,0\n")
+    annotations.main(["strip", str(labelled), "--out", str(second)])
+    annotations.main(["agree", str(labelled), "--second", str(second)])
+    shown = capsys.readouterr().out
+    assert "1 articles, 3 sentences, 0 with a difference" in shown
+    assert shown.count(" | 1.000 | 1.000 |") == 4
+
+
 def test_labellings_without_a_common_sentence_are_not_compared(tmp_path, capsys):
     (tmp_path / "a.jsonl").write_text('{"article": "a", "text": "It rained.", "labels": []}\n')
     (tmp_path / "b.jsonl").write_text('{"article": "a", "text": "It snowed.", "labels": []}\n')

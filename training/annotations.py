@@ -119,14 +119,16 @@ def agree(first: Sequence[Path], second: Path) -> str:
     ValueError
         If `second` is not as `strip` writes it, or has none of the sentences of `first`.
     """
-    other = {(row["article"], row["sha256"]): row["labels"] for row in _standoff(second)}
+    other = defaultdict(list)
+    for row in _standoff(second):
+        other[row["article"], row["sha256"]].append(row["labels"])
     pairs, articles = [], set()
     for row in read_sentences(first):
         key = row["article"], fingerprint(row["text"])
-        if key in other:
+        if other[key]:  # a sentence that an article has twice may have other labels there
+            labels = other[key].pop(0)
             articles.add(row["article"])
-            given = [label in other[key] for label in LABELS]
-            pairs.append((np.array(row["targets"]) >= 0.5, given))
+            pairs.append((np.array(row["targets"]) >= 0.5, [label in labels for label in LABELS]))
     if not pairs:
         raise ValueError(f"no sentence of {second} stands in the other files")
     one, two = (np.array(side) for side in zip(*pairs))
@@ -139,8 +141,9 @@ def agree(first: Sequence[Path], second: Path) -> str:
     ]
     for i, label in enumerate(LABELS):
         a, b = one[:, i], two[:, i]
-        # Neither is defined where both give the label to none.
-        kappa, f1 = (cohen_kappa_score(a, b), f1_score(a, b)) if (a | b).any() else (1.0, 1.0)
+        kappa = f1 = 1.0  # which neither is by definition where both give it to all, or to none
+        if (a | b).any() and not (a & b).all():
+            kappa, f1 = cohen_kappa_score(a, b), f1_score(a, b)
         lines.append(f"| {label} | {a.sum()} | {b.sum()} | {kappa:.3f} | {f1:.3f} |")
     return "\n".join(lines)
 

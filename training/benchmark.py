@@ -27,6 +27,7 @@ from conflict_nlp.predict import Tagger
 from training.compare import compare
 from training.data import article_groups, read_sentences, texts_by_article
 from training.metrics import (
+    FEW_ARTICLES,
     bootstrap_intervals,
     by_article,
     by_label,
@@ -121,12 +122,19 @@ def _share(values: NDArray[np.bool_]) -> float | None:
     return _round(values.mean()) if len(values) else None
 
 
+_ABSENT = " A label that no sentence has or is given counts 0."
+_TOO_FEW = f" {FEW_ARTICLES} are needed for intervals that are wide enough: label more."
+
+
 def markdown(results: list[dict[str, Any]], sentences: int, articles: int) -> str:
     """Return the tables as Markdown."""
     means = ("f1", "precision", "recall", "average_precision")
+    rows = [row for r in results for row in r["labels"].values()]
     lines = [
         f"{articles} held-out articles, {sentences} sentences. Macro means over the labels, and F1 "
-        "of each label, with 95% bootstrap intervals over articles.",
+        "of each label, with 95% bootstrap intervals over articles."
+        + _TOO_FEW * (articles < FEW_ARTICLES)
+        + _ABSENT * any(not row["sentences"] + row["tagged"] for row in rows),
         "",
         "| model | macro F1 | precision | recall | average precision | MB | sentences/s |",
         "|---|---|---|---|---|---|---|",

@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
 
 from conflict_nlp import store
 from conflict_nlp.predict import Tagger
@@ -87,7 +88,7 @@ def floor(name: str, texts: list[str]) -> None:
     """Print the operations of a model, the rate of the bare product, and the engine's share."""
     folder = store.read(store.find(name))
     tagger = Tagger.from_pretrained(name, trust=True)
-    tokenizer = tagger._classifier._tokenizer  # type: ignore[attr-defined]
+    tokenizer = Tokenizer.from_str(folder.file("tokenizer.json").decode("utf-8"))
     tokens = statistics.mean(len(e.ids) for e in tokenizer.encode_batch_fast(texts))
     needed = operations(onnx.load_from_string(folder.file("model.onnx")), tokens)
     rates = []

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 
 from conflict_nlp.predict import Tagger
 from training.data import article_groups, read_sentences, texts_by_article
-from training.metrics import resamples
+from training.metrics import FEW_ARTICLES, resamples
 from training.progress import track
 from training.task import models_task
 
-_FEW_ARTICLES = 20
 _ALIKE = "not distinguishable"
 
 
@@ -121,7 +120,7 @@ def compare(names: Sequence[str], paths: Sequence[Path], rounds: int, seed: int)
         f"{new} is {verdict} {word} {old} on these {number} articles ({len(data)} sentences): "
         f"macro F1 {rows[-1, 2]:+.3f}, 95% interval {low:+.3f} to {high:+.3f}.",
     ]
-    if number < _FEW_ARTICLES:
+    if number < FEW_ARTICLES:
         lines.append("So few articles make such an interval too narrow: label more.")
     return "\n".join(lines) + "\n"
 

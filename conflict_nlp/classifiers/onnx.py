@@ -11,13 +11,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from conflict_nlp.classifiers.transformer import Batch, Transformer
+from conflict_nlp.classifiers.transformer import Batch, Transformer, graph_of
 from conflict_nlp.store import ModelError, ModelFolder
 
 # What a layer hands on for so many tokens fits the caches of one core.
 _TOKENS_PER_BATCH = 384
-# The key of a tensor's entry in an ONNX file that names another file.
-_KEEPS_WEIGHTS_OUTSIDE = b"\x0a\x08location"
 
 
 def _cores() -> int:
@@ -40,12 +38,8 @@ class OnnxClassifier(Transformer):
 
     def __init__(self, folder: ModelFolder) -> None:
         super().__init__(folder)
-        if _KEEPS_WEIGHTS_OUTSIDE in folder.file("model.onnx"):
-            raise ModelError(
-                f"{folder.path / 'model.onnx'} takes weights from other files, which nothing "
-                "checks; it is not loaded"
-            )
-        self._folder = folder
+        self._path = folder.path / "model.onnx"
+        self._graph = graph_of(folder)
         self._lock = threading.Lock()
         self._process = -1
         self.engine = f"onnxruntime {onnxruntime.__version__}"
@@ -68,14 +62,10 @@ class OnnxClassifier(Transformer):
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
             try:
                 self._session = onnxruntime.InferenceSession(
-                    self._folder.file("model.onnx"), options, providers=["CPUExecutionProvider"]
+                    self._graph, options, providers=["CPUExecutionProvider"]
                 )
-            except ModelError:
-                raise
             except Exception as error:  # onnxruntime has no public base of its errors
-                raise ModelError(
-                    f"{self._folder.path / 'model.onnx'} cannot be used: {error}"
-                ) from None
+                raise ModelError(f"{self._path} cannot be used: {error}") from None
             self._process = os.getpid()
             return self._session
 

@@ -24,7 +24,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from conflict_nlp.classifiers.transformer import Batch, Transformer
+from conflict_nlp.classifiers.transformer import Batch, Transformer, graph_of
 from conflict_nlp.store import ModelError, ModelFolder
 
 # Names of the query, key and value layers, by the last part of the attention module's name.
@@ -66,7 +66,7 @@ class TorchClassifier(Transformer):
         kind = torch.bfloat16 if self.device.type == "cuda" else torch.float32
         model = load_model(folder)
         if kind == torch.float32:  # the steps of bfloat16 are no finer
-            _round_inputs(model, onnx.load_model_from_string(folder.file("model.onnx")).graph)
+            _round_inputs(model, onnx.load_model_from_string(graph_of(folder)).graph)
         self.engine = f"torch {torch.__version__} on {self.device}"
         self._model = model.to(self.device, kind).eval()
         super().__init__(folder)
@@ -126,14 +126,14 @@ def load_model(folder: ModelFolder) -> PreTrainedModel:
     if folder.manifest.get("engine") != "onnx":
         raise ModelError(f"{folder.path} is no transformer for torch: take another model")
     try:
-        graph = onnx.load_model_from_string(folder.file("model.onnx")).graph
+        graph = onnx.load_model_from_string(graph_of(folder)).graph
         weights = _weights(graph)
-        settings = folder.json("config.json")
-        # It may name code of a hub; which attention is fast is for this machine to say.
-        settings = {key: settings[key] for key in settings if "attn_implementation" not in key}
-        config = AutoConfig.for_model(**settings)
+        config = AutoConfig.for_model(**folder.json("config.json"))
         config.num_labels = len(folder.manifest["labels"])
-        model = AutoModelForSequenceClassification.from_config(config).float()
+        # The settings may name code of a hub; which attention is fast is for this machine to say.
+        model = AutoModelForSequenceClassification.from_config(
+            config, attn_implementation=None, trust_remote_code=False
+        ).float()
         wanted = model.state_dict()
         missing = sorted(wanted.keys() - weights.keys())
         if missing:

@@ -19,6 +19,17 @@ Batch = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Token ids and attention mask (1 for tokens, 0 for padding), both int64 [texts, tokens]."""
 
 
+def graph_of(folder: ModelFolder) -> bytes:
+    """Return the ONNX file; raises ModelError if weights stand in others, which nothing checks."""
+    content = folder.file("model.onnx")
+    if b"location" in content:  # the key that names such a file, however it is encoded
+        raise ModelError(
+            f"{folder.path / 'model.onnx'} takes weights from other files, which nothing checks; "
+            "it is not loaded"
+        )
+    return content
+
+
 class Transformer:
     """Texts to tokens, sorted by length, in batches of like length, to logits.
 
