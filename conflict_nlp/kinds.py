@@ -79,7 +79,8 @@ def by_start(start: bytes, columns: Collection[str] | None, *, is_text: bool = F
     if _JSON.match(start):
         return "json"
     line = re.split(rb"[\r\n]", start, maxsplit=1)[0].strip().decode("utf-8", "replace")
-    fields = [field.strip('"') for field in re.split(r"[,;\t|]", line)]
+    delimiters = r"[,;\t]" if is_text else r"[,;\t|]"  # tables in Markdown begin with one, too
+    fields = [field.strip('"') for field in re.split(delimiters, line)]
     # In prose a blank follows a comma. The index of a data frame has no name.
     is_header = len(fields) > 1 and all(map(_COLUMN.fullmatch, fields[not fields[0] :]))
     names = {"_".join(field.split()) for field in fields}

@@ -108,7 +108,7 @@ def test_headings_of_a_live_blog_are_kept(tmp_path, name):
 @pytest.mark.parametrize("name", ["rows.tsv", "rows.csv", "rows.jsonl"])
 def test_tables_under_the_name_of_a_text_are_tables(tmp_path, name):
     (tmp_path / "export.txt").write_bytes(TABLES[name])
-    (tmp_path / "prose.txt").write_text(f"Rockets, text, bodies\n{TEXT}", encoding="utf-8")
+    (tmp_path / "prose.md").write_text(f"| text | label |\n{TEXT}", encoding="utf-8")
     articles, problems, _ = read(tmp_path)
     assert [article.text for article in articles[:-1]] == [article.text for article in EXPECTED]
     assert articles[-1].text.endswith(TEXT) and problems == []
