@@ -16,36 +16,68 @@ _INNER_END = re.compile(rf"(?:{LINE_END.pattern}){_QUOTED.pattern}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’')\]]*(?:\s|$)")
 # Stops that end no sentence, though sentencex takes them for ends: of a time of day before its day
-# or zone, of ranks and the like, of a number at the beginning; and one that ends one.
-_DAYS = (
-    "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
-    r"|(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\.? \d"
-)
+# or zone, of ranks and the like, of a unit, of a date before a dash, of what counts; and one that
+# ends one.
+_DATE = r"(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\.? \d"
+_DAYS = f"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|{_DATE}"
 _ZONES = (
     r"(?:[ABCEIMP][DS]|[CE]ES?|GM|[CEMP])T\b|UTC\b"
     r"|(?!Th|By|At|For|Next|Last|Each|Every|Some|Any)(?:[A-Z]\w+ ){1,2}[Tt]ime\b"
 )
 _RANKS = (
     "Amb|Atty|Cdr|Cllr|Cmdt|Const|Cpt|Dep|Gens|Lieut|Mohd|Muhd|Pte|Pvts|Ret|Smt|Spc|SSgt|Wm"
+    "|Alh|Engr|Ft|(?<!, )Md|Ms|Mx|Shri|Ste"
+    r"|(?:Adm|Capt|Col|Gen|Gov|Lt|Maj|Mr|Prof|Rep|Sen|Sgt)(?=\. (?:An|As|He|So|Will|You) [A-Z])"
     "|[Aa]pprox|Apt|Ch|Govt|[Ii]ncl|Vol|Mon|Tues?|Wed|Thurs?|Fri"
+    r"|(?:[Ee]st|[Pp]aras?)(?=\. \d)|Tech(?=\. Sgt)"
+    r"|(?:bn|[ckm]m|hrs|kg|lbs|mn|plc|yds)(?=\.\s+(?:[a-z]|GMT))"
+    rf"|{_DATE}\d?(?=\.\s+[-\u2013\u2014])|(?<=[:;,] )\d\d?(?=\.\s+[a-z])|(?<=\? )A|(?<=[.?!] )Q"
 )
-# Abbreviations that sentencex knows behind a blank alone: "pro-U.S.", "post-Oct. 7".
+# Abbreviations that sentencex knows behind a blank alone: "pro-U.S.", "post-Oct. 7"; and
+# the number of a note.
 _ABBREVIATIONS = (
     r"(?:(?:[A-Z]\.){2,}|(?:Gen|Lt|Col|Maj|Capt|Sgt|Cpl|Pvt|Adm|Cmdr|Sen|Rep|Gov|Pres|Prof|Dr|Mrs?|Ms"
     r"|St|No(?=\. ?\d)|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\.)"
 )
 _GLUED = re.compile(
     rf"[-\u2010-\u2014•*_>#:|](?={_ABBREVIATIONS})|[“‘\"](?={_ABBREVIATIONS}[^”’\"]*$)"
+    r"|(?<=[a-z]{3}\.)\d\d?(?=\s+[A-Z])"
 )
 _DOUBLE_RANKS = r"(?:Brig|Lt|Maj|Lance|Rear|Sub|Vice)\.?-(?:Adm|Col|Cpl|Gen|Insp)"
 _NO_END = re.compile(
-    rf"(?<=\b[ap]\.m)\.(?=\s+(?:{_DAYS}|{_ZONES}))"
-    rf"|\b(?:{_RANKS}|{_DOUBLE_RANKS})\.(?=\s)|^\s*(?:\d{{1,3}}|Q)\.(?=\s)"
+    rf"(?<=\b(?:[ap]\.m|[AP]\.M))\.(?=\s+(?:{_DAYS}|{_ZONES}))"
+    rf"|\b(?:{_RANKS}|{_DOUBLE_RANKS})\.(?=\s)|^\s*(?:\d{{1,3}}|[A-Z]|[ivx]+|[IVX]+)\.(?=\s)"
 )
+# Abbreviations that sentencex does not know, of units and after numbers: no vowel is in most. They
+# may end a sentence: it decides that by the next word, as of one that it knows.
+_UNKNOWN = re.compile(
+    r"\b(?:[A-Z][b-df-hj-np-tv-xz]{1,3}|Batt|Bde|Cav|Cdo|Div|Inf|Regt|(?<=, )(?:Mass|Wash)"
+    r"|(?<=\d-)(?:cal|[ckm]m|ft|in|kg|lb))(?=\.\s)"
+)
+_KNOWN = {2: "St", 3: "Sgt", 4: "Capt"}
+# Ends that sentencex does not see: of words that it takes for abbreviations, of an answer that is
+# no number, of abbreviations before what begins a sentence.
+_END = re.compile(
+    r"\.(?=\s)(?:"
+    r"(?:(?<=\b(?:me|ok|OK)\.)|(?<=\b(?:art|con|ill|[Mm]ay|ore)\.)|(?<=\bmiss\.))"
+    r"(?=\s+[\"“‘(]?[A-Z])(?!\s+(?:[IVX]{2,}|V)\b)"
+    r"|(?<=[a-z] (?:DC|GA|LA|PA|SC|VA)\.)(?=\s+[A-Z][a-z])"
+    r"|(?:(?<=^No\.)|(?<=[:?!.] No\.)|(?<=[\"“\u2014]No\.))(?=\s+[A-Z][a-z’' ])"
+    r"|(?<!^[A-Z]\.[A-Z]\.)(?=\s+(?:Police|Officials|Authorities|Witnesses|Residents|Villagers"
+    r"|Rebels|Militants|Gunmen|Protesters|Prosecutors|Investigators|Doctors|Relatives|Neighbou?rs"
+    r"|Nobody)\s(?!(?:and|as|at|for|from|in|of|on|or|to|with|chief|commissioner|inspector)\b)[a-z]))"
+)
+# Of two closing quotes sentencex sees one.
+_NESTED = re.compile(r"([.!?…])(?:([\"”])(?=['’](?:\s|$))|(['’])(?=[\"”](?:\s|$)))")
 _HYPHEN = re.compile(r"(?<=[a-z])[-\u2010\xad][ \t]*(?:\r\n|\n|\r)[ \t]*(?=[a-z])")
 # A sentence in brackets, behind which sentencex sees no end.
 _ASIDE = re.compile(r"[(\[][^()\[\]]*[.!?…][\"”’']*[)\]](?=\s+[\"“‘(\[]?[A-Z])")
 _ELLIPSIS = re.compile(r"…(?=\s+[\"“‘(]?[A-Z])")
+# No headline ends with such a word.
+_GOES_ON = re.compile(
+    r"\b(?:an?|and|are|as|at|but|by|for|from|had|has|have|his|in|into|is|its|of|on|or|that|the"
+    r"|their|to|was|were|which|who|with)$"
+)
 _TERMINAL = tuple(".!?…:;\"”'’)]")
 _QUOTES = re.compile('["“”„«»‘’]')
 _LONGEST_WRAPPED_LINE = 130
@@ -157,7 +189,10 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _boundaries(paragraph: str) -> list[tuple[int, int]]:
     marked = _NO_END.sub(lambda found: found[0][:-1] + ",", paragraph)
-    marked = _GLUED.sub(" ", _ELLIPSIS.sub(".", marked))
+    marked = _END.sub("!", marked)
+    marked = _UNKNOWN.sub(lambda found: _KNOWN[len(found[0])], marked)
+    marked = _NESTED.sub(r"\2\3\1", marked)
+    marked = _GLUED.sub(lambda found: " " * len(found[0]), _ELLIPSIS.sub(".", marked))
     found = sentencex.get_sentence_boundaries("en", marked)
     spans = []
     for each in found:
@@ -212,6 +247,7 @@ def _wrapped_lines(lines: list[str]) -> list[bool]:
             joins[i] = len(line) + 1 + len(word[0]) > width * 0.95
             if joins[i] and is_prose[i] and not line.endswith(_TERMINAL):
                 goes_on = word[0][0].islower() or (line.isupper() and word[0].isupper())
+                goes_on = goes_on or bool(_GOES_ON.search(line, max(0, len(line) - 9)))
                 within, between = within + goes_on, between + (not goes_on)
     # Headlines of like length, one a line, break between sentences; in prose some lines go on with
     # a name or a number. Of a brief few lines can tell.

@@ -94,6 +94,31 @@ def test_stops_that_end_a_sentence_and_stops_that_do_not(text):
     assert [sentence.text for sentence in split_sentences(" ".join(parts))] == parts
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The army told Ms. Rice that it left. | Gen. He Weidong met Rep. Will Hurd at Ft. Hood.",
+        "Sqn. Ldr. Ravi Nair flew with No. 1 Sqn. RAF from Gao. | The 2nd Bn. of the Regt. stayed.",
+        "Aid of $1.5 bn. was frozen. | A 100-lb. Hellfire and 12 lbs. of TNT burned. | It fell.",
+        "Engr. Chidi Okafor was abducted at 9 A.M. Eastern time. | There were est. 400 men.",
+        "It ends in May. | Men left. | Ten are ill. | Doctors came. | They shot me. | Men ran.",
+        "He came from the U.S. | Officials knew. | The U.S. Police Corps left the PA. | Iran won.",
+        "“He told us, ‘Leave now.’” | They left. | \"They said, 'We will come!'\" | No one came.",
+        "ii. Free all prisoners. | The terms are: 1. a truce, 2. elections. | Neither side agreed.",
+        "A. We do not know. | KIRBY: No. | I don’t have that. | Did they call? | A. Yes, they did.",
+        "SRINAGAR, Oct. 5. — Two militants were killed.1 | One soldier died.",
+    ],
+)
+def test_what_sentencex_takes_for_an_end_or_does_not(text):
+    parts = text.split(" | ")
+    assert [sentence.text for sentence in split_sentences(" ".join(parts))] == parts
+
+
+def test_lines_that_end_with_a_small_word_are_joined():
+    lines = ["Since Oct. 7 Israel has struck Gaza. The price of bread was", "$1.50. It rose to $2."]
+    assert len(texts("\n".join(lines))) == 3
+
+
 def test_hard_wrapped_lines_are_joined_and_headlines_are_not():
     assert texts(
         "A headline\n\n"
