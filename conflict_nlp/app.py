@@ -42,23 +42,32 @@ _EXAMPLE = (
     "which denied any part in it. Talks on a truce broke down last week over the border crossings. "
     "Shops in the old town stayed closed.",
 )
-# A sentence that is clicked is explained; check boxes stay checked when the tags change.
+# A sentence that is clicked, or pressed as a button, is explained; check boxes stay checked when
+# the tags change.
 _CHOOSE = """
 const checked = new Set();
 const choose = (event) => {
   const sentence = event.target.closest('.sentence');
-  if (!sentence || (event.type === 'keydown' && event.key !== 'Enter')) return;
+  if (!sentence || (event.type === 'keydown' && ![' ', 'Enter'].includes(event.key))) return;
+  if (event.key === ' ') event.preventDefault();
   trigger('select', {index: [...element.querySelectorAll('.sentence')].indexOf(sentence)});
 };
 element.addEventListener('click', choose);
 element.addEventListener('keydown', choose);
 element.addEventListener('change', ({target}) =>
   checked[target.checked ? 'add' : 'delete'](target.className));
-new MutationObserver(() => checked.forEach((name) => {
-  const box = element.querySelector(`input.${name}:not(:disabled)`);
-  if (box) box.checked = true;
-})).observe(element, {childList: true, subtree: true});
+new MutationObserver(() => {
+  checked.forEach((name) => {
+    const box = element.querySelector(`input.${name}:not(:disabled)`);
+    if (box) box.checked = true;
+  });
+  for (const sentence of element.querySelectorAll('.sentence:not([role])'))
+    sentence.setAttribute('role', 'button');
+}).observe(element, {childList: true, subtree: true});
 """
+# What changes within is read out.
+_STATUS = "element.setAttribute('role', 'status')"
+_SHOW_NOTES = "() => document.querySelector('.said').scrollIntoView({block: 'nearest'})"
 _SAVE = """(text) => {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([text]));
@@ -132,7 +141,7 @@ def build(model: str = "default", trust: bool = False) -> Any:
         return Kept(model, list(rows.whole_articles(rows.tag(load(model), articles))))
 
     def said(*notes: str) -> str:
-        return "".join(f'<p role="status">{escaped(note)}</p>' for note in notes)
+        return "".join(f"<p>{escaped(note)}</p>" for note in notes)
 
     def present(kept: Kept, notes: Sequence[str], values: Sequence[float]) -> list[Any]:
         choices = [  # plain text, which Gradio escapes
@@ -140,9 +149,11 @@ def build(model: str = "default", trust: bool = False) -> Any:
             for number, (name, article) in enumerate(kept.articles)
         ]
         first = 0 if choices else None
+        count = sum(len(each.sentences) for _, each in kept.articles)
+        done = f"Model {kept.model}: {count:,} sentence{'s' * (count != 1)} tagged. {_HINT}"
         return [
             kept,
-            said(*notes, *([_HINT] if choices else [])),
+            said(*notes, *([done] if choices else [])),
             gr.update(choices=choices, value=first, visible=len(choices) > 1),
             gr.update(visible=bool(choices)),
             show(kept, first, *values),
@@ -173,6 +184,11 @@ def build(model: str = "default", trust: bool = False) -> Any:
         except (ImportError, OSError, ValueError) as error:
             skipped = [gr.skip()] * (4 + len(labels))
             return [kept, said(str(error)), *skipped[:4], kept.model, *skipped[4:]]
+
+    def catch_up(model: str, kept: Kept) -> list[Any]:
+        """Tag anew if another model was chosen while the articles were tagged."""
+        is_same = model == kept.model
+        return [gr.skip()] * (7 + len(labels)) if is_same else change(model, kept)
 
     def explain(kept: Kept, number: int, event: Any) -> str:
         article = kept.articles[number][1]
@@ -208,32 +224,39 @@ def build(model: str = "default", trust: bool = False) -> Any:
                 name = gr.Dropdown(names, value=model, label="Model")
                 hint = "Thresholds: a lower one finds more and errs more"
                 with gr.Accordion(hint, visible=has_thresholds):
+                    looks = {"step": 0.01, "buttons": []}  # none that resets to another model's
                     sliders = [
-                        gr.Slider(0, 1, value, step=0.01, label=label, info=DEFINITIONS.get(label))
+                        gr.Slider(0, 1, value, label=label, info=DEFINITIONS.get(label), **looks)
                         for label, value in zip(labels, rounded(model))
                     ]
                     reset = gr.Button("Back to the model's own", size="sm")
             with gr.Column(scale=3, min_width=420):
-                notes = gr.HTML(said(_START), elem_classes="said")
+                notes = gr.HTML(said(_START), elem_classes="said", js_on_load=_STATUS)
                 article = gr.Dropdown([], label="Article", visible=False)
                 with gr.Row(visible=False) as saving:
                     buttons = [
                         gr.Button(f"Download {each.upper()}", size="sm") for each in parts.FORMATS
                     ]
                 shown = gr.HTML(js_on_load=_CHOOSE)
-                why = gr.HTML(elem_classes="why")
+                why = gr.HTML(elem_classes="why", js_on_load=_STATUS)
                 saved = gr.Textbox(visible=False)
         private: dict[str, Any] = {"api_visibility": "private"}
         views, slow = [kept, notes, article, saving, shown, why], {"show_progress_on": shown}
         example.click(lambda: _EXAMPLE, None, [title, text], **private)
-        tag.click(tag_text, [name, title, text, *sliders], views, **slow, **private)
-        file.upload(tag_file, [name, file, column, *sliders], [*views, file], **slow, **private)
-        name.input(change, [name, kept], [*views, name, *sliders], **slow, **private)
         again = {"fn": show, "inputs": [kept, article, *sliders], "outputs": shown, **private}
         again["show_progress"] = "hidden"
-        gr.on([each.input for each in sliders], trigger_mode="always_last", **again)
+        gr.on([each.change for each in sliders], trigger_mode="always_last", **again)
+        everything = [*views, name, *sliders]
+        for event, tags, inputs, outputs in (
+            (tag.click, tag_text, [name, title, text, *sliders], views),
+            (file.upload, tag_file, [name, file, column, *sliders], [*views, file]),
+            (name.input, change, [name, kept], everything),
+        ):
+            done = event(tags, inputs, outputs, **slow, **private)
+            done = done.then(catch_up, [name, kept], everything, **slow, **private)
+            done.then(**again).then(None, None, None, js=_SHOW_NOTES, **private)
         article.input(lambda: "", None, why, **private).then(**again)
-        reset.click(lambda kept: sliders_at(kept.model), kept, sliders, **private).then(**again)
+        reset.click(lambda kept: sliders_at(kept.model), kept, sliders, **private)
         shown.select(explain, [kept, article], why, show_progress="minimal", **private)
         for format, button in zip(parts.FORMATS, buttons):
             made = button.click(partial(save, format), [kept, *sliders], saved, **private)

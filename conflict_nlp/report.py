@@ -59,7 +59,8 @@ def html_page(
     writer = _Writer(words or {})
     parts = [writer.article(name, article, "h1" if alone else "h2") for name, article in listed]
     body = "\n".join(parts) or "<p>No articles.</p>"
-    page_heading = "" if alone else f"<h1>{escaped(title)}</h1>\n"
+    heading = next(filter(None, reversed(_headings(*listed[0])))) if alone else escaped(title)
+    page_heading = "" if alone else f"<h1>{heading}</h1>\n"
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
@@ -67,7 +68,7 @@ def html_page(
         # No script, no picture, no address: whatever a text might smuggle in stays dead.
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{escaped(title)}</title>\n<style>{writer.style()}</style>\n</head>\n"
+        f"<title>{heading}</title>\n<style>{writer.style()}</style>\n</head>\n"
         f'<body class="conflict-nlp" style="{writer.colours()}">\n'
         f"<header>\n{page_heading}{writer.legend()}</header>\n"
         f"<main>\n{body}\n</main>\n</body>\n</html>\n"
@@ -201,7 +202,7 @@ class _Writer:
         if terms:
             notes += f"<details><summary>What the labels mean</summary>\n<dl>{terms}</dl></details>"
         return (
-            '<fieldset class="filter"><legend>Show only sentences with</legend>\n'
+            '<fieldset class="filter"><legend>Show only sentences with any of</legend>\n'
             f'{inputs}</fieldset>\n<div class="notes">{notes}</div>\n'
         )
 

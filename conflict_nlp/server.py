@@ -58,7 +58,11 @@ def running(page: Any, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     with listener:
         application = gr.mount_gradio_app(
             *(Starlette(middleware=guards), page, "/"),
-            theme=theme.set(block_info_text_color="*body_text_color_subdued"),
+            theme=theme.set(
+                body_text_color_subdued="*neutral_600",
+                button_primary_background_fill="*primary_600",
+                button_primary_background_fill_hover="*primary_700",
+            ),
             css_paths=_STYLE,
             max_file_size=MOST_BYTES,
             footer_links=[],

@@ -115,8 +115,9 @@ def watched(items: Iterator[T], reader: Reader, output: Path | None) -> Iterator
 def _table(labels: Sequence[str], *, show_header: bool = True) -> Table:
     # Columns of fixed width, as an article is printed in several tables.
     table = Table(show_header=show_header, box=None, padding=(0, 1), expand=True)
-    table.add_column("sentence", ratio=1)
-    table.add_column("labels and scores", width=max(map(len, labels)) + len(" 0.00?"))
+    table.add_column("sentence", ratio=1, overflow="fold")
+    width = max(map(len, labels)) + len(" 0.00?")
+    table.add_column("labels and scores", width=width, overflow="fold")
     return table
 
 

@@ -242,6 +242,9 @@ def test_paste_slide_and_download(page, tagger):
         assert saved(page, format) == parts.download(format, [("article", lower)], LABELS)
     slider.fill("1")
     expect(label).to_contain_text("attack_event 0")
+    page.get_by_role("spinbutton", name="attack_event").fill("0")
+    page.keyboard.press("Tab")
+    expect(label).to_contain_text("attack_event 4")
     page.get_by_role("button", name="Back to the model's own").click()
     expect(label).to_contain_text(f"attack_event {expected}")
     assert saved(page, "jsonl") == parts.download("jsonl", [("article", article)], LABELS)
@@ -258,6 +261,35 @@ def test_a_chosen_sentence_is_explained(page):
     page.locator(".sentence").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".words summary")).to_have_text("Orlan")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.locator(".words summary")).to_have_text("Two rockets hit Orlan.")
+
+
+def test_assistive_technology_is_told_what_there_is_and_what_happened(page):
+    from playwright.sync_api import expect
+
+    paste(page)
+    first = page.get_by_role("button", name="Two rockets hit Orlan.")
+    expect(first).to_have_count(1)
+    tagged = re.compile(r"^Model \w+: 3 sentences tagged\.")
+    told = page.get_by_role("status").filter(has_text=tagged)
+    expect(told).to_have_count(1)
+    first.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="log-odds")).to_have_count(1)
+
+
+def test_a_model_that_is_chosen_while_another_tags_tags_in_the_end(page, baseline):
+    from playwright.sync_api import expect
+
+    paste(page, f"{TEXT}\n\n" * 200)
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name="baseline").click()
+    expect(page.get_by_role("status").first).to_contain_text("Model baseline: 600 sentences")
+    page.locator(".sentence").nth(599).wait_for()
+    assert json.loads(saved(page, "jsonl").splitlines()[0])["scores"] == pytest.approx(
+        baseline.tag_article(f"{TEXT}\n\n" * 200).sentences[0].scores
+    )
 
 
 def test_hostile_text_stays_text(page):

@@ -391,6 +391,17 @@ def test_whole_files_go_through_links_and_pipes(run, story, tmp_path, format):
     assert pipe.is_fifo() and not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_table_cuts_nothing_off(story, columns):
+    address = "https://news.example/2024/05/" + "a_long_name_" * 8
+    story.write_text(f"Rebels shelled 東京 and 大阪 on Sunday.\n{address}", encoding="utf-8")
+    environment = {**os.environ, "COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8"}
+    command = [*COMMAND, "tag", story, "--format", "table"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    shown = "".join(done.stdout.decode().split())
+    assert "…" not in shown and address in shown.replace("-", "")  # which stands for no label
+
+
 def test_a_table_where_letters_lack(story):
     story.write_text("Rebels shelled Şırnak on Sunday.", encoding="utf-8")
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

@@ -284,6 +284,7 @@ def test_headings():
         page = html_page(named)
         found = re.findall(r"<h[12]>(?:<span[^>]*>)?([^<]+)", page)
         assert found == headings and page.count("<h1>") == 1
+        assert f"<title>{headings[0]}</title>" in page
     assert '<p class="name">b.txt</p>' in html_page([("b.txt", titled)])
 
 
