@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from conflict_nlp.columns import Article
 from conflict_nlp.rows import columns, write_csv
-from conflict_nlp.sentences import split_sentences, storable
+from conflict_nlp.sentences import is_blank, split_sentences, storable
 
 _ROW = b'{"article": '  # so begins each JSON line
 
@@ -115,7 +115,12 @@ def remaining(
 
 
 def _remaining(articles: Iterable[Article], done: Counter[Key], summary: bool) -> Iterator[Article]:
+    alone = None  # id of what was a title alone; rows of a text behind it look like its own
     for article in articles:
+        belongs = article.id == alone and article.title is None
+        alone = None
+        if belongs:
+            continue
         shown = article.title
         if shown is None and not summary and done:
             shown = next((sentence.text for sentence in split_sentences(article.text)), None)
@@ -124,6 +129,8 @@ def _remaining(articles: Iterable[Article], done: Counter[Key], summary: bool) -
             yield article
         else:
             done[key] -= 1
+            if article.title is not None and is_blank(article.text) and not summary:
+                alone = article.id
 
 
 def _json_rows(
