@@ -9,30 +9,44 @@ from typing import NamedTuple
 
 import sentencex
 
-LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+LINE_END = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029](?:(?<=\r)\n)?")
 # Before lines of a mail that answers.
 _QUOTED = re.compile(r"(?:>+(?:[ \t]+|$))*")
 _INNER_END = re.compile(rf"(?:{LINE_END.pattern}){_QUOTED.pattern}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’')\]]*(?:\s|$)")
+# All that follows is tried at few places alone, which begin with a stop or another rare character.
 # Stops that end no sentence, though sentencex takes them for ends: of a time of day before its day
-# or zone, of ranks and the like, of a unit, of a date before a dash, of what counts; and one that
-# ends one.
+# or zone, of ranks and the like, of a unit, of a date before a dash, of what counts.
 _DATE = r"(?:Jan|Feb|Mar|Apr|May|June?|July?|Aug|Sept?|Oct|Nov|Dec)[a-z]*\.? \d"
 _DAYS = f"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|{_DATE}"
 _ZONES = (
     r"(?:[ABCEIMP][DS]|[CE]ES?|GM|[CEMP])T\b|UTC\b"
     r"|(?!Th|By|At|For|Next|Last|Each|Every|Some|Any)(?:[A-Z]\w+ ){1,2}[Tt]ime\b"
 )
-_RANKS = (
-    "Amb|Atty|Cdr|Cllr|Cmdt|Const|Cpt|Dep|Gens|Lieut|Mohd|Muhd|Pte|Pvts|Ret|Smt|Spc|SSgt|Wm"
-    "|Alh|Engr|Ft|(?<!, )Md|Ms|Mx|Shri|Ste"
-    r"|(?:Adm|Capt|Col|Gen|Gov|Lt|Maj|Mr|Prof|Rep|Sen|Sgt)(?=\. (?:An|As|He|So|Will|You) [A-Z])"
-    "|[Aa]pprox|Apt|Ch|Govt|[Ii]ncl|Vol|Mon|Tues?|Wed|Thurs?|Fri"
-    r"|(?:[Ee]st|[Pp]aras?)(?=\. \d)|Tech(?=\. Sgt)"
-    r"|(?:bn|[ckm]m|hrs|kg|lbs|mn|plc|yds)(?=\.\s+(?:[a-z]|GMT))"
-    rf"|{_DATE}\d?(?=\.\s+[-\u2013\u2014])|(?<=[:;,] )\d\d?(?=\.\s+[a-z])|(?<=\? )A|(?<=[.?!] )Q"
+
+
+def _behind(words: str) -> str:
+    """Return a pattern that holds behind the stop of one of these words."""
+    return "(?:" + "|".join(rf"(?<=\b{word}\.)" for word in words.split()) + ")"
+
+
+_RANKS = _behind(
+    "Alh Amb Atty Cdr Cllr Cmdt Const Cpt Dep Engr Ft Gens Lieut Mohd Ms Muhd Mx Pte Pvts Ret Shri"
+    " Smt Spc SSgt Ste Wm [Aa]pprox Apt Ch Govt [Ii]ncl Vol Mon Tue Tues Wed Thur Thurs Fri"
+    " -Adm -Col -Cpl -Gen -Insp"
 )
+_NAMED = _behind("Adm Capt Col Gen Gov Lt Maj Mr Prof Rep Sen Sgt")
+_UNITS = _behind("bn [ckm]m hrs kg lbs mn plc yds")
+_NO_END = re.compile(
+    rf"\.(?=\s)(?:{_RANKS}|(?<=\bMd\.)(?<!, Md\.)|(?<=\? A\.)|(?<=[.?!] Q\.)"
+    rf"|{_NAMED}(?= (?:An|As|He|So|Will|You) [A-Z])|{_behind('[Ee]st [Pp]ara [Pp]aras')}(?= \d)"
+    rf"|(?<=\bTech\.)(?= Sgt)|{_UNITS}(?=\s+(?:[a-z]|GMT))"
+    rf"|(?:(?<=[:;,] \d\.)|(?<=[:;,] \d\d\.))(?=\s+[a-z])"
+    rf"|(?:(?<=\b[ap]\.m\.)|(?<=\b[AP]\.M\.))(?=\s+(?:{_DAYS}|{_ZONES})))"
+)
+_NO_END_OF_DATE = re.compile(rf"{_DATE}\d?\.(?=\s+[-\u2013\u2014])")
+_MARK = re.compile(r"\s*(?:\d{1,3}|[A-Z]|[ivx]+|[IVX]+)\.(?=\s)")
 # Abbreviations that sentencex knows behind a blank alone: "pro-U.S.", "post-Oct. 7"; and
 # the number of a note.
 _ABBREVIATIONS = (
@@ -40,20 +54,16 @@ _ABBREVIATIONS = (
     r"|St|No(?=\. ?\d)|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\.)"
 )
 _GLUED = re.compile(
-    rf"[-\u2010-\u2014•*_>#:|](?={_ABBREVIATIONS})|[“‘\"](?={_ABBREVIATIONS}[^”’\"]*$)"
-    r"|(?<=[a-z]{3}\.)\d\d?(?=\s+[A-Z])"
-)
-_DOUBLE_RANKS = r"(?:Brig|Lt|Maj|Lance|Rear|Sub|Vice)\.?-(?:Adm|Col|Cpl|Gen|Insp)"
-_NO_END = re.compile(
-    rf"(?<=\b(?:[ap]\.m|[AP]\.M))\.(?=\s+(?:{_DAYS}|{_ZONES}))"
-    rf"|\b(?:{_RANKS}|{_DOUBLE_RANKS})\.(?=\s)|^\s*(?:\d{{1,3}}|[A-Z]|[ivx]+|[IVX]+)\.(?=\s)"
+    rf"[-\u2010-\u2014•*_>#:|“‘\"\d](?:(?<![“‘\"\d])(?={_ABBREVIATIONS})"
+    rf"|(?<=[“‘\"])(?={_ABBREVIATIONS}[^”’\"]*$)|(?<=[a-z]{{3}}\.\d)\d?(?=\s+[A-Z]))"
 )
 # Abbreviations that sentencex does not know, of units and after numbers: no vowel is in most. They
 # may end a sentence: it decides that by the next word, as of one that it knows.
 _UNKNOWN = re.compile(
-    r"\b(?:[A-Z][b-df-hj-np-tv-xz]{1,3}|Batt|Bde|Cav|Cdo|Div|Inf|Regt|(?<=, )(?:Mass|Wash)"
-    r"|(?<=\d-)(?:cal|[ckm]m|ft|in|kg|lb))(?=\.\s)"
+    r"[A-Z](?<!\w\w)(?:[b-df-hj-np-tv-xz]{1,3}|(?<=B)(?:att|de)|(?<=C)(?:av|do)|(?<=D)iv|(?<=I)nf"
+    r"|(?<=R)egt|(?<=, M)ass|(?<=, W)ash)(?=\.\s)"
 )
+_UNKNOWN_UNIT = re.compile(r"-(?<=\d-)(?:cal|[ckm]m|ft|in|kg|lb)(?=\.\s)")
 _KNOWN = {2: "St", 3: "Sgt", 4: "Capt"}
 # Ends that sentencex does not see: of words that it takes for abbreviations, of an answer that is
 # no number, of abbreviations before what begins a sentence.
@@ -188,9 +198,13 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _boundaries(paragraph: str) -> list[tuple[int, int]]:
-    marked = _NO_END.sub(lambda found: found[0][:-1] + ",", paragraph)
+    mark = _MARK.match(paragraph)
+    marked = paragraph if mark is None else f"{mark[0][:-1]},{paragraph[mark.end() :]}"
+    marked = _NO_END.sub(",", marked)
+    marked = _NO_END_OF_DATE.sub(lambda found: found[0][:-1] + ",", marked)
     marked = _END.sub("!", marked)
     marked = _UNKNOWN.sub(lambda found: _KNOWN[len(found[0])], marked)
+    marked = _UNKNOWN_UNIT.sub(lambda found: "-" + _KNOWN[len(found[0]) - 1], marked)
     marked = _NESTED.sub(r"\2\3\1", marked)
     marked = _GLUED.sub(lambda found: " " * len(found[0]), _ELLIPSIS.sub(".", marked))
     found = sentencex.get_sentence_boundaries("en", marked)
