@@ -169,7 +169,8 @@ class Reader:
             yield article
         for what, count in self._told.items():
             if count > _SHOWN_NAMES:
-                self._note(f"and {count - _SHOWN_NAMES} more files: {what.lstrip(': ')}")
+                self._note(f"the same of {count - _SHOWN_NAMES} more: {what.lstrip(': ')}")
+        self._told.clear()
         for line in notices.lines():
             self._note(line)
 

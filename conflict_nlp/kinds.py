@@ -76,13 +76,18 @@ def by_start(start: bytes, columns: Collection[str] | None, *, is_text: bool = F
     is_xhtml = start.startswith(b"<?xml") and b"<html" in start
     if is_xhtml or start.startswith((b"<!doctype html", b"<html")):
         return "text" if is_text else "html"
-    if _JSON.match(start):
+    # An article may begin with metadata, or with a menu.
+    is_json = not is_text or any(f'"{name}"'.encode() in start for name in columns or ())
+    if _JSON.match(start) and is_json:
         return "json"
-    line = re.split(rb"[\r\n]", start, maxsplit=1)[0].strip().decode("utf-8", "replace")
+    line, *others = re.split(r"[\r\n]+", start.decode("utf-8", "replace"), maxsplit=2)
+    line = line.strip()
     delimiters = r"[,;\t]" if is_text else r"[,;\t|]"  # tables in Markdown begin with one, too
     fields = [field.strip('"') for field in re.split(delimiters, line)]
     # In prose a blank follows a comma. The index of a data frame has no name.
     is_header = len(fields) > 1 and all(map(_COLUMN.fullmatch, fields[not fields[0] :]))
+    if is_text and others and others[0] and not {*re.findall(delimiters, line)} & {*others[0]}:
+        is_header = False
     names = {"_".join(field.split()) for field in fields}
     is_table = columns is None or (is_header and names & {*columns}) or SEPARATOR.fullmatch(line)
     return "csv" if is_table else "text"

@@ -43,7 +43,7 @@ def html_page(
         Pairs of a name, e.g. of the file or a number, and an article. The name is shown above the
         article's title, or in its place; an empty name is left out.
     title
-        Title of the page; a single article's own heading takes its place on the page itself.
+        Title of the page; a single article's own heading takes its place.
     words
         Words to underline, as `explain.carrying_words` returns them; they are also named beside
         their label.
@@ -54,7 +54,7 @@ def html_page(
         HTML that can be encoded as UTF-8: characters that HTML forbids (controls, lone
         surrogates) become U+FFFD.
     """
-    listed = [(str(name), article) for name, article in articles]
+    listed = [("" if name is None else str(name), article) for name, article in articles]
     alone = len(listed) == 1 and any(_headings(*listed[0]))
     writer = _Writer(words or {})
     parts = [writer.article(name, article, "h1" if alone else "h2") for name, article in listed]

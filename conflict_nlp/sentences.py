@@ -11,7 +11,7 @@ import sentencex
 
 LINE_END = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029](?:(?<=\r)\n)?")
 # Before lines of a mail that answers.
-_QUOTED = re.compile(r"(?:>+(?:[ \t]+|$))*")
+_QUOTED = re.compile(r"(?:>+(?:[ \t]+(?![ \t\d])|$))*")
 _INNER_END = re.compile(rf"(?:{LINE_END.pattern}){_QUOTED.pattern}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’')\]]*(?:\s|$)")
@@ -55,7 +55,7 @@ _ABBREVIATIONS = (
 )
 _GLUED = re.compile(
     rf"[-\u2010-\u2014•*_>#:|“‘\"\d](?:(?<![“‘\"\d])(?={_ABBREVIATIONS})"
-    rf"|(?<=[“‘\"])(?={_ABBREVIATIONS}[^”’\"]*$)|(?<=[a-z]{{3}}\.\d)\d?(?=\s+[A-Z]))"
+    rf"|(?<=[“‘\"])(?={_ABBREVIATIONS}[^“‘”’\"]*$)|(?<=[a-z]{{3}}\.\d)(?<!prox\.\d)\d?(?=\s+[A-Z]))"
 )
 # Abbreviations that sentencex does not know, of units and after numbers: no vowel is in most. They
 # may end a sentence: it decides that by the next word, as of one that it knows.
@@ -88,6 +88,8 @@ _GOES_ON = re.compile(
     r"\b(?:an?|and|are|as|at|but|by|for|from|had|has|have|his|in|into|is|its|of|on|or|that|the"
     r"|their|to|was|were|which|who|with)$"
 )
+# Which a line may begin with: a byline, a name.
+_NEW_LINE = re.compile(r"by$|(?:al|ar|as|ash|at|an|el)-")
 _TERMINAL = tuple(".!?…:;\"”'’)]")
 _QUOTES = re.compile('["“”„«»‘’]')
 _LONGEST_WRAPPED_LINE = 130
@@ -260,8 +262,9 @@ def _wrapped_lines(lines: list[str]) -> list[bool]:
         if line and word and is_short[i] and is_short[i + 1]:
             joins[i] = len(line) + 1 + len(word[0]) > width * 0.95
             if joins[i] and is_prose[i] and not line.endswith(_TERMINAL):
-                goes_on = word[0][0].islower() or (line.isupper() and word[0].isupper())
-                goes_on = goes_on or bool(_GOES_ON.search(line, max(0, len(line) - 9)))
+                goes_on = word[0].islower() and not _NEW_LINE.match(word[0])
+                goes_on |= line.isupper() and word[0].isupper()
+                goes_on |= bool(_GOES_ON.search(line, max(0, len(line) - 9)))
                 within, between = within + goes_on, between + (not goes_on)
     # Headlines of like length, one a line, break between sentences; in prose some lines go on with
     # a name or a number. Of a brief few lines can tell.

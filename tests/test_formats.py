@@ -115,12 +115,22 @@ def test_tables_under_the_name_of_a_text_are_tables(tmp_path, name):
     assert read(tmp_path / "export.txt", text_column="nonsense")[0] == [] or name != "rows.csv"
 
 
+@pytest.mark.parametrize(
+    "start",
+    ['{"@type":"NewsArticle","headline":"Base hit"}', "[\n Photo\n]", "Home\tArticle", "News;Text"],
+)
+def test_an_article_may_begin_like_something_else(tmp_path, start):
+    (tmp_path / "a.txt").write_text(f"{start}\n\n{TEXT}", encoding="utf-8")
+    [article], problems, _ = read(tmp_path / "a.txt")
+    assert article.text.endswith(TEXT) and problems == []
+
+
 def test_what_holds_of_many_files_is_told_of_a_few(tmp_path):
     for number in range(9):
         (tmp_path / f"{number}.txt").write_bytes(ACCENTED.encode("cp1252"))
     articles, _, notes = read(tmp_path)
     assert len(articles) == 9 and len(notes) == 6
-    assert notes[-1] == "and 4 more files: is not UTF-8; read as cp1252"
+    assert notes[-1] == "the same of 4 more: is not UTF-8; read as cp1252"
 
 
 def test_html_without_text_is_a_problem(tmp_path):

@@ -87,6 +87,7 @@ def test_newspaper_text_splits_as_a_reader_would():
         "Killed:Sgt. Lee. | “U.N. staff left.” | He came from the U.S. | It asked. | —No. | It is.",
         "It fell approx. 5 km away, killing six, incl. two boys. | The Govt. of Velm denied it.",
         "“U.S. forces came at night. | They left.",
+        "It lay approx.5 Israeli miles away. | It fell.2 | Nobody died.",
         "The army told Ms. Rice that it left. | Gen. He Weidong met Rep. Will Hurd at Ft. Hood.",
         "Sqn. Ldr. Ravi Nair flew with No. 1 Sqn. RAF from Gao. | The 2nd Bn. of the Regt. stayed.",
         "Aid of $1.5 bn. was frozen. | A 100-lb. Hellfire and 12 lbs. of TNT burned. | It fell.",
@@ -135,6 +136,7 @@ def test_a_brief_and_the_quoted_text_of_a_mail_are_joined(mark, width):
     found = texts("\n".join(mark + line for line in lines) + "\n")
     assert [each.replace(f"\n{mark}", " ") for each in found] == sentences
     assert texts(">100 people died.\n>\n> It rained.") == [">100 people died.", "It rained."]
+    assert texts("> 100 people died.") == ["> 100 people died."]
 
 
 def test_headlines_of_like_length_stand_alone():
@@ -146,6 +148,11 @@ def test_headlines_of_like_length_stand_alone():
         "Rebels seize the second bridge over the river in a week",
     ]
     assert texts("\n".join(lines)) == lines
+    for brief in (
+        ["Two killed in northern Mali attack", "al-Qaeda claims responsibility."],
+        ["Army kills two in the north", "by Jane Doe in Beirut", "The army said two had died."],
+    ):
+        assert texts("\n".join(brief)) == brief
 
 
 def test_a_long_title_does_not_hide_that_the_text_is_wrapped():
