@@ -1,3 +1,4 @@
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -17,8 +18,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
-    # The longest come first, so that in the end no worker is alone with one of them.
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Give each worker, which starts with an equal part of the list, its share of the longest.
+
+    They come first in it, so that in the end no worker is alone with one of them.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if item not in long]
+    share = -(-len(others) // workers)
+    items[:] = [
+        item
+        for i in range(workers)
+        for item in (*long[i::workers], *others[i * share : (i + 1) * share])
+    ]
 
 
 @pytest.fixture(scope="session")
