@@ -25,12 +25,12 @@ def _behind(words: str) -> str:
 _RANKS = _behind(
     "Alh Amb Atty Cdr Cllr Cmdt Const Cpt Dep Engr Ft Gens Lieut Mohd Ms Muhd Mx Pte Pvts Ret Shri"
     " Smt Spc SSgt Ste Wm [Aa]pprox Apt Ch Govt [Ii]ncl Vol Mon Tue Tues Wed Thur Thurs Fri"
-    " -Adm -Col -Cpl -Gen -Insp"
 )
 _NAMED = _behind("Adm Capt Col Gen Gov Lt Maj Mr Prof Rep Sen Sgt")
 _UNITS = _behind("bn [ckm]m hrs kg lbs mn plc yds")
 _NO_END = re.compile(
-    rf"\.(?=\s)(?:{_RANKS}|(?<=\bMd\.)(?<!, Md\.)|(?<=\? A\.)|(?<=[.?!] Q\.)"
+    rf"\.(?=\s)(?:{_RANKS}|(?<=-(?:Adm|Col|Cpl|Gen)\.)|(?<=-Insp\.)"
+    r"|(?<=\bMd\.)(?<!, Md\.)|(?<=\? A\.)|(?<=[.?!] Q\.)"
     rf"|{_NAMED}(?= (?:An|As|He|So|Will|You) [A-Z])|{_behind('[Ee]st [Pp]ara [Pp]aras')}(?= \d)"
     rf"|(?<=\bTech\.)(?= Sgt)|{_UNITS}(?=\s+(?:[a-z]|GMT))"
     rf"|(?:(?<=[:;,] \d\.)|(?<=[:;,] \d\d\.))(?=\s+[a-z])"

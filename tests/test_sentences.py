@@ -78,6 +78,7 @@ def test_newspaper_text_splits_as_a_reader_would():
         "It was 8:30 p.m. BST, and 10 a.m. Tongan time.",
         "They left at 6 p.m. | About 30 stayed. | It fell at 7 a.m. | This time nobody died.",
         "Pte. Jim Fell was killed. | So was Lt.-Col. Ray Orr.",
+        "Sub-Insp. Das and Maj-Gen. Roe fled. | They hid.",
         "1. Rebels seized the bridge. | They burned it.",
         "Q. How many died?",
         "It denied it. | (It always does.) | Five died. | [Note: corrected.] | (More to come.)",
